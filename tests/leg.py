@@ -1,0 +1,48 @@
+"""Chooses the services of a test run before Django reads its settings (loaded by `-p tests.leg`).
+
+TEST_LEG is `shared` (private PostgreSQL and Valkey), `embedded` (SQLite, in-process cache) or
+`machine` (the servers that TEST_DATABASE_URL and TEST_REDIS_URL name).
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+from tests.servers import PrivateServers
+
+LEG = os.environ.get("TEST_LEG", "shared")
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+
+
+def choose_services() -> None:
+    data = tempfile.mkdtemp(prefix="authsite-data-")
+    atexit.register(shutil.rmtree, data, ignore_errors=True)
+    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "KEY_ENCRYPTION_KEYS", "EMAIL_URL"):
+        os.environ.pop(name, None)
+    os.environ |= {
+        "AUTH_DATA_DIR": data,
+        "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+        "LOG_LEVEL": "INFO",
+        # One hash is a fraction of a millisecond here; the real parameters have their own test.
+        "AUTH_ARGON2_MEMORY_KIB": "64",
+        "AUTH_ARGON2_TIME_COST": "1",
+    }
+    os.makedirs(os.path.join(data, "static"))
+    if LEG == "embedded":
+        return
+    if "TEST_DATABASE_URL" not in os.environ:
+        servers = PrivateServers()
+        os.environ["TEST_DATABASE_URL"] = servers.postgresql()
+        os.environ["TEST_REDIS_URL"] = servers.valkey()
+    redis_server = os.environ["TEST_REDIS_URL"].rpartition("/")[0]
+    os.environ |= {
+        "DATABASE_URL": os.environ["TEST_DATABASE_URL"],
+        # Each worker has a Redis database of its own, 15 is the live services'.
+        "REDIS_URL": f"{redis_server}/{int(WORKER) + 1}",
+        "SECRET_KEY": os.urandom(32).hex(),
+        "KEY_ENCRYPTION_KEYS": "zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q=",
+    }
+
+
+choose_services()
