@@ -1,0 +1,86 @@
+"""The one place where an exception becomes an answer of the API (RFC 9457)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from security.errors import (
+    AuthError,
+    FieldError,
+    MalformedRequest,
+    NotAuthenticated,
+    NotFound,
+    PermissionMissing,
+    Unavailable,
+)
+from security.logs import get_logger
+from security.problems import CONTENT_TYPE, problem, problem_of
+
+logger = get_logger(__name__)
+
+
+def exception_handler(error: Exception, _context: dict[str, Any]) -> Response | None:
+    """None for what nobody foresaw: Django then logs it and answers 500 as a problem too."""
+    known = _as_our_own(error)
+    if known is not None:
+        body, headers = problem_of(known)
+        return _response(body, known.status, headers)
+    if isinstance(error, exceptions.APIException):
+        headers = {}
+        if wait := getattr(error, "wait", None):
+            headers["Retry-After"] = str(max(1, round(wait)))
+        body = problem(
+            code=str(error.default_code), status=error.status_code, detail=_sentence(error.detail)
+        )
+        return _response(body, error.status_code, headers)
+    return None
+
+
+def _as_our_own(error: Exception) -> AuthError | None:
+    match error:
+        case AuthError():
+            return error
+        case exceptions.ValidationError():
+            return FieldError(*_field_errors(error.detail))
+        case exceptions.ParseError():
+            return MalformedRequest(_sentence(error.detail))
+        case SuspiciousOperation():
+            return MalformedRequest()
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return NotAuthenticated()
+        case exceptions.NotFound() | Http404():
+            return NotFound()
+        case exceptions.PermissionDenied() | PermissionDenied():
+            return PermissionMissing()
+        case OperationalError() | InterfaceError():
+            logger.error("database.unavailable", error=type(error).__name__)
+            return Unavailable()
+    return None
+
+
+def _response(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
+
+
+def _field_errors(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """DRF's nested errors, flattened to (field, code, sentence)."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            field = path if name == "non_field_errors" else f"{path}.{name}".lstrip(".")
+            yield from _field_errors(inner, field)
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _field_errors(inner, path)
+    else:
+        yield path, getattr(detail, "code", "invalid"), str(detail)
+
+
+def _sentence(detail: Any) -> str:
+    while isinstance(detail, list | dict):
+        detail = next(iter(detail.values() if isinstance(detail, dict) else detail), "")
+    return str(detail)

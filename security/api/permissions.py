@@ -1,0 +1,12 @@
+"""Who may: each view names a permission, and the user's role answers."""
+
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+
+
+class HasPermission(BasePermission):
+    """Grants what `view.required_permission` names, if the caller's role holds it."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return bool(request.user and request.user.has_perm(view.required_permission))

@@ -1,0 +1,139 @@
+"""Wrong settings, found at start: each check has an id and says what to do."""
+
+import re
+from ipaddress import ip_network
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error
+
+# What the documents of the five source systems, Django and common samples print as a secret.
+SAMPLE_SECRET = re.compile(
+    r"change|your[_-]?|secret[_-]?key|fallback|example|insecure|sample|password|^jwt_key$|^(.)\1*$",
+    re.I,
+)
+LEAST_SECRET_LENGTH = 32
+
+
+def settings_are_readable(**_: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            problem.sentence, hint=f"Correct {problem.setting} or leave it unset.", id="auth.E001"
+        )
+        for problem in settings.AUTH_SETTINGS_PROBLEMS
+    ]
+
+
+def secret_key_is_secret(**_: Any) -> list[CheckMessage]:
+    key = settings.SECRET_KEY
+    hint = "Set SECRET_KEY to the output of `python manage.py generate_secrets`."
+    if not key:
+        return [Error("SECRET_KEY is not set.", hint=hint, id="auth.E002")]
+    if len(key) < LEAST_SECRET_LENGTH or SAMPLE_SECRET.search(key):
+        kind = checks.Warning if settings.EMBEDDED else Error
+        sentence = "SECRET_KEY is short or looks like a published sample."
+        return [kind(sentence, hint=hint, id="auth.W003" if settings.EMBEDDED else "auth.E003")]
+    return []
+
+
+def sealing_keys_are_usable(**_: Any) -> list[CheckMessage]:
+    hint = (
+        "Set KEY_ENCRYPTION_KEYS to the output of `python manage.py generate_secrets`; if signing "
+        "keys exist already, restore the value that they were sealed with."
+    )
+    if not settings.KEY_ENCRYPTION_KEYS:
+        return [Error("KEY_ENCRYPTION_KEYS is missing.", hint=hint, id="auth.E004")]
+    try:
+        for key in settings.KEY_ENCRYPTION_KEYS:
+            Fernet(key)
+    except ValueError:
+        sentence = "KEY_ENCRYPTION_KEYS holds something that is not a Fernet key."
+        return [Error(sentence, hint=hint, id="auth.E005")]
+    return []
+
+
+def processes_share_a_cache(**_: Any) -> list[CheckMessage]:
+    if settings.WEB_PROCESSES > 1 and not settings.SHARED_CACHE:
+        return [
+            Error(
+                "WEB_PROCESSES is more than 1, but there is no REDIS_URL.",
+                hint="Set REDIS_URL, or run one process (threads serve requests in parallel).",
+                id="auth.E006",
+            )
+        ]
+    return []
+
+
+def proxies_are_networks(**_: Any) -> list[CheckMessage]:
+    for proxy in settings.TRUSTED_PROXIES:
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError:
+            return [
+                Error(
+                    f"TRUSTED_PROXIES names {proxy!r}, which is no address or network.",
+                    hint="Write addresses or CIDR networks, such as 10.0.0.0/8.",
+                    id="auth.E007",
+                )
+            ]
+    return []
+
+
+def public_key_has_a_private_half(**_: Any) -> list[CheckMessage]:
+    if settings.PUBLIC_KEY_PATH and not settings.PRIVATE_KEY_PATH:
+        return [
+            Error(
+                "PUBLIC_KEY_PATH is set without PRIVATE_KEY_PATH.",
+                hint="Set both, or neither: the service then makes its own key.",
+                id="auth.E008",
+            )
+        ]
+    return []
+
+
+def hosts_are_named(**_: Any) -> list[CheckMessage]:
+    if "*" in settings.ALLOWED_HOSTS and not settings.EMBEDDED:
+        return [
+            Error(
+                "ALLOWED_HOSTS admits every host name.",
+                hint="Name the hosts under which this service is reached.",
+                id="auth.E009",
+            )
+        ]
+    return []
+
+
+def embedded_mode_is_not_deployed(**_: Any) -> list[CheckMessage]:
+    """For `check --deploy`: the embedded default is for trying out and for small installations."""
+    found: list[CheckMessage] = []
+    if settings.EMBEDDED:
+        found.append(
+            checks.Warning(
+                "The database is SQLite, which serves one host only.",
+                hint="Set DATABASE_URL to a PostgreSQL database.",
+                id="auth.W010",
+            )
+        )
+    if not settings.PUBLIC_URL.startswith("https://"):
+        found.append(
+            checks.Warning(
+                "PUBLIC_URL does not begin with https://.",
+                hint="Put the service behind https and set PUBLIC_URL to that address.",
+                id="auth.W011",
+            )
+        )
+    return found
+
+
+CHECKS = (
+    settings_are_readable,
+    secret_key_is_secret,
+    sealing_keys_are_usable,
+    processes_share_a_cache,
+    proxies_are_networks,
+    public_key_has_a_private_half,
+    hosts_are_named,
+)
+DEPLOY_CHECKS = (embedded_mode_is_not_deployed,)

@@ -1,0 +1,140 @@
+"""The signing keys as one process sees them: who signs now, and who may verify.
+
+A snapshot of the table is kept in the process. It is read again when it is old, when the shared
+cache tells of a new epoch (a key was revoked), or when a token names a key it does not know.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from django.conf import settings
+from django.db import DatabaseError
+
+from security.errors import SigningUnavailable
+from security.key_material import load_private_key
+from security.logs import get_logger
+from security.models import SigningKey
+from security.sealing import SealBroken, unseal
+
+logger = get_logger(__name__)
+
+# A path that asks the database anyway reads the keys again after this many seconds.
+FRESH_SECONDS = 1.0
+# Tokens naming unknown keys make this process look at most once in this many seconds.
+UNKNOWN_KID_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class VerifyingKey:
+    """A public key and the one algorithm it may be used with (RFC 8725 section 3.1)."""
+
+    kid: str
+    algorithm: str
+    key: Any
+
+
+@dataclass(frozen=True)
+class SigningPair:
+    kid: str
+    algorithm: str
+    private_key: Any
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    verifying: Mapping[str, VerifyingKey]
+    public_jwks: tuple[Mapping[str, Any], ...]
+    current: SigningKey | None
+    read_at: float
+    epoch: str | None
+
+
+class Keyring:
+    """Thread-safe access to the keys; every method may read the database once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._signing: SigningPair | None = None
+        self._unknown_at = 0.0
+
+    def signing_pair(self) -> SigningPair:
+        """The pair that signs now. Raises SigningUnavailable; never makes a key."""
+        current = self._fresh(FRESH_SECONDS).current
+        if current is None:
+            logger.error("keyring.no_current_key")
+            raise SigningUnavailable
+        pair = self._signing
+        if pair is None or pair.kid != current.kid:
+            try:
+                private_key = load_private_key(unseal(current.sealed_private_key))
+            except SealBroken as error:
+                logger.error("keyring.sealing_key_wrong", kid=current.kid)
+                raise SigningUnavailable from error
+            pair = self._signing = SigningPair(current.kid, current.algorithm, private_key)
+        return pair
+
+    def verifying_key(self, kid: str, *, fresh: bool = False) -> VerifyingKey | None:
+        """The key named `kid`, or None. `fresh` looks again when the last look is a second old."""
+        snapshot = self._fresh(FRESH_SECONDS if fresh else self._oldest())
+        found = snapshot.verifying.get(kid)
+        if found is None and time.monotonic() - self._unknown_at > UNKNOWN_KID_SECONDS:
+            self._unknown_at = time.monotonic()
+            found = self._fresh(0).verifying.get(kid)
+        return found
+
+    def still_verifies(self, kid: str, *, epoch: str | None) -> bool:
+        """Whether `kid` verifies in this epoch of the shared cache, or (None) right now."""
+        snapshot = self._snapshot
+        if snapshot is None or snapshot.epoch != epoch:
+            snapshot = self._fresh(FRESH_SECONDS if epoch is None else 0, epoch=epoch)
+        return kid in snapshot.verifying
+
+    def public_jwks(self) -> tuple[Mapping[str, Any], ...]:
+        """The public keys for the JWKS; a stale answer is better than none."""
+        try:
+            return self._fresh(FRESH_SECONDS).public_jwks
+        except DatabaseError:
+            if self._snapshot is None:
+                raise
+            return self._snapshot.public_jwks
+
+    def forget(self) -> None:
+        """Read the table again at the next use; called after a change in this process."""
+        self._snapshot = None
+        self._signing = None
+
+    def _oldest(self) -> float:
+        return settings.AUTH_LIVE_STATE_TTL.total_seconds()
+
+    def _fresh(self, max_age: float, *, epoch: str | None = None) -> Snapshot:
+        snapshot = self._snapshot
+        if snapshot is not None and time.monotonic() - snapshot.read_at < max_age:
+            return snapshot
+        with self._lock:
+            if self._snapshot is snapshot:
+                kept = epoch or (snapshot.epoch if snapshot else None)
+                self._snapshot = _read_snapshot(kept)
+            return self._snapshot or _read_snapshot(epoch)
+
+
+def _read_snapshot(epoch: str | None) -> Snapshot:
+    read_at = time.monotonic()
+    keys = list(SigningKey.objects.published())
+    return Snapshot(
+        verifying={
+            key.kid: VerifyingKey(key.kid, key.algorithm, jwt.PyJWK(key.public_jwk).key)
+            for key in keys
+        },
+        public_jwks=tuple(key.public_jwk for key in keys),
+        current=next((key for key in keys if key.state == SigningKey.State.CURRENT), None),
+        read_at=read_at,
+        epoch=epoch,
+    )
+
+
+keyring = Keyring()

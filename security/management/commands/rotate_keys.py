@@ -1,0 +1,35 @@
+"""Rotates the signing keys, or revokes one."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from security.errors import KeyNotFound
+from security.key_rotation import ensure_first_keys, retire_expired, revoke, rotate
+
+
+class Command(BaseCommand):
+    help = (
+        "Let the next signing key sign and publish another. Tokens signed before stay valid. "
+        "Repeated within the time that other services may cache the keys, it changes nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--revoke", metavar="KID", help="end this key at once: its tokens are refused"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["revoke"]:
+            try:
+                revoke(options["revoke"])
+            except KeyNotFound as error:
+                raise CommandError(error.detail) from error
+            self.stdout.write(f"revoked {options['revoke']}")
+            return
+        if ensure_first_keys():
+            self.stdout.write("first keys made")
+            return
+        retire_expired()
+        kid = rotate()
+        self.stdout.write(f"current {kid}" if kid else "nothing to do: rotated a moment ago")
