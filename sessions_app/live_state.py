@@ -1,0 +1,41 @@
+"""The live state of sessions in the shared cache: what a token's bearer may do now."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from security.shared_cache import shared_cache
+from sessions_app.models import DeviceSession
+
+
+def _key(sid: UUID | str) -> str:
+    return f"session:{sid}"
+
+
+def read(sid: UUID | str) -> tuple[Any | None, str | None]:
+    """What was stored for the session, with the cache's epoch for `store` and the keyring."""
+    return shared_cache.read(_key(sid))
+
+
+def store(session: DeviceSession, state: Any, *, epoch: str | None) -> None:
+    """Remember a state read from the database; never beyond the session's own end."""
+    left = min(session.idle_expires_at, session.expires_at) - timezone.now()
+    shared_cache.store(
+        _key(session.pk), state, epoch=epoch, ttl=min(left, settings.AUTH_LIVE_STATE_TTL)
+    )
+
+
+def drop_after_commit(sids: Iterable[UUID]) -> None:
+    """Make every process ask the database about these sessions, from the commit on."""
+    keys = [_key(sid) for sid in sids]
+    transaction.on_commit(lambda: shared_cache.drop(keys))
+
+
+def drop_for_user_after_commit(user_id: UUID) -> None:
+    """The same for every open session of a user whose own row changed."""
+    sids = DeviceSession.objects.live().for_user(user_id).values_list("pk", flat=True)
+    drop_after_commit(list(sids))

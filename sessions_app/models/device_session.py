@@ -1,0 +1,84 @@
+"""One sign-in on one device, and the family of all refresh tokens that descend from it."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from security.identifiers import uuid7
+
+
+class EndReason(models.TextChoices):
+    LOGOUT = "logout"
+    LOGOUT_ALL = "logout_all"
+    PASSWORD_CHANGED = "password_changed"
+    DEACTIVATED = "deactivated"
+    REFRESH_REUSED = "refresh_reused"
+    ENDED_BY_STAFF = "ended_by_staff"
+
+
+class DeviceSessionQuerySet(models.QuerySet["DeviceSession"]):
+    def live(self, now: datetime | None = None) -> "DeviceSessionQuerySet":
+        """Neither ended, nor idle for too long, nor past the absolute limit."""
+        now = now or timezone.now()
+        return self.filter(ended_at=None, idle_expires_at__gt=now, expires_at__gt=now)
+
+    def for_user(self, user_id: UUID) -> "DeviceSessionQuerySet":
+        return self.filter(user_id=user_id)
+
+    def over_since(self, moment: datetime) -> "DeviceSessionQuerySet":
+        """Ended, idle or expired before `moment`."""
+        return self.filter(
+            Q(ended_at__lt=moment) | Q(idle_expires_at__lt=moment) | Q(expires_at__lt=moment)
+        )
+
+
+class DeviceSession(models.Model):
+    """A session. `generation` counts its refreshes: only a token of the present one can be spent.
+
+    The row holds all that is needed to make the present refresh token again (`refresh_jti`,
+    `refreshed_at`, `idle_expires_at`), and no text that could be replayed.
+    """
+
+    EndReason = EndReason
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="device_sessions"
+    )
+    generation = models.PositiveIntegerField(default=1)
+    refresh_jti = models.CharField(max_length=32)
+    refreshed_at = models.DateTimeField()
+    idle_expires_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=32, blank=True, choices=EndReason.choices)
+    device = models.CharField(max_length=120)
+    user_agent = models.CharField(max_length=512, blank=True)
+    ip_address = models.GenericIPAddressField(null=True)
+    amr = models.JSONField(default=list)
+
+    objects: ClassVar[DeviceSessionQuerySet] = DeviceSessionQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ["view", "delete"]
+        verbose_name = "session"
+        indexes = [
+            models.Index(fields=["user"], condition=Q(ended_at=None), name="session_open_by_user"),
+            models.Index(fields=["ended_at"], name="session_ended"),
+            models.Index(fields=["idle_expires_at"], name="session_idle"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device} ({self.created_at:%Y-%m-%d})"
+
+    def is_live(self, now: datetime | None = None) -> bool:
+        now = now or timezone.now()
+        return self.ended_at is None and min(self.idle_expires_at, self.expires_at) > now
