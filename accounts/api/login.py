@@ -1,0 +1,62 @@
+"""Signing in: JSON or the OAuth2 password form, under three names."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import FormParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.tokens import (
+    TokenPairOutput,
+    comes_from_another_site,
+    set_refresh_cookie,
+    token_pair,
+)
+from accounts.services.login import log_in
+from security.api.parsers import StrictJSONParser
+from security.client_info import client_info
+
+
+class LoginView(APIView):
+    """Exchange a username or e-mail address and a password for tokens."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    parser_classes = (StrictJSONParser, FormParser)
+
+    class LoginInput(serializers.Serializer[Any]):
+        username = serializers.CharField(
+            max_length=512, required=False, help_text="A username or an e-mail address."
+        )
+        email = serializers.CharField(max_length=512, required=False)
+        password = serializers.CharField(max_length=4096, trim_whitespace=False)
+
+        def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+            if not attrs.get("username") and not attrs.get("email"):
+                message = serializers.ErrorDetail("Give a username or an email.", "required")
+                raise serializers.ValidationError({"username": [message]})
+            return attrs
+
+    @extend_schema(request=LoginInput, responses=TokenPairOutput)
+    def post(self, request: Request) -> Response:
+        given = self.LoginInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        fields = given.validated_data
+        signed_in = log_in(
+            identifier=fields.get("username") or fields["email"],
+            password=fields["password"],
+            client=client_info(request),
+        )
+        body = token_pair(signed_in)
+        transport = settings.AUTH_REFRESH_TRANSPORT
+        if transport != "cookie":
+            body["refresh_token"] = str(signed_in.refresh)
+        response = Response(body)
+        # A foreign page must not sign its visitor in as somebody else (login CSRF).
+        if transport != "body" and not comes_from_another_site(request):
+            set_refresh_cookie(response, request, signed_in)
+        return response

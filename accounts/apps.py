@@ -1,0 +1,14 @@
+"""Who you are."""
+
+from django.apps import AppConfig
+from django.core.checks import register
+
+from accounts.checks import CHECKS
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+
+    def ready(self) -> None:
+        for check in CHECKS:
+            register(check, "auth_settings")

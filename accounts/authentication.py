@@ -1,0 +1,65 @@
+"""How a request proves its sender: a Bearer token for the API, a password for the console."""
+
+from typing import Any
+
+from django.contrib.auth.backends import BaseBackend
+from rest_framework_simplejwt.authentication import JWTAuthentication
+
+from accounts.models import User
+from accounts.services.live_state import live_user
+from accounts.services.passwords import check_password
+from accounts.tokens import AccessToken
+from security.errors import SessionEnded, TokenExpired, TokenInvalid
+
+
+class BearerAuthentication(JWTAuthentication):
+    """`Authorization: Bearer <access token>`, the scheme in any case (RFC 6750, RFC 9110 11.1)."""
+
+    def authenticate(self, request: Any) -> tuple[User, AccessToken] | None:  # type: ignore[override]
+        raw = bearer_credential(request)
+        return None if raw is None else authenticate_token(raw)
+
+    def authenticate_header(self, request: Any) -> str:
+        return "Bearer"
+
+
+def bearer_credential(request: Any) -> str | None:
+    """What follows "Bearer"; None without such a header. Raises TokenInvalid for a bent one."""
+    scheme, _, credential = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if not credential or not credential.isascii() or any(c.isspace() for c in credential):
+        raise TokenInvalid
+    return str(credential)
+
+
+def authenticate_token(raw: str) -> tuple[User, AccessToken]:
+    """The user behind an access token, as they are now.
+
+    Raises TokenInvalid, SessionEnded, or TokenExpired for an expired token of a live session.
+    """
+    token = AccessToken.parse(raw, allow_expired=True)
+    user = live_user(token)
+    if user is None:
+        raise SessionEnded
+    if token.has_expired():
+        raise TokenExpired
+    return user, token
+
+
+class IdentifierBackend(BaseBackend):
+    """Console sign-in by e-mail or username; permissions are the user's own business."""
+
+    def authenticate(
+        self, request: Any, username: str | None = None, password: str | None = None, **_: Any
+    ) -> User | None:
+        user: User | None = (
+            User.objects.select_related("role").for_identifier(username or "").first()
+        )
+        if check_password(user, password or "") and user and user.is_active:
+            return user
+        return None
+
+    def get_user(self, user_id: Any) -> User | None:
+        user: User | None = User.objects.select_related("role").filter(pk=user_id).first()
+        return user if user and user.is_active else None

@@ -1,0 +1,7 @@
+"""The rows of who you are."""
+
+from accounts.models.outgoing_mail import OutgoingMail
+from accounts.models.role import Role
+from accounts.models.user import User
+
+__all__ = ["OutgoingMail", "Role", "User"]

@@ -1,0 +1,49 @@
+"""What a user may do: a named set of Django permissions, a quota, and access to the console."""
+
+from functools import cached_property
+from typing import ClassVar
+
+from django.contrib.auth.models import Permission
+from django.db import models
+
+# Permissions on anything else (Django's own tables) are not ours to grant.
+GRANTABLE_APPS = ("accounts", "sessions_app", "security")
+
+
+def permission_codes(permissions: models.QuerySet[Permission]) -> frozenset[str]:
+    """Permissions as `app.codename`, in one query."""
+    pairs = permissions.filter(content_type__app_label__in=GRANTABLE_APPS).values_list(
+        "content_type__app_label", "codename"
+    )
+    return frozenset(f"{app}.{codename}" for app, codename in pairs)
+
+
+class Role(models.Model):
+    """A role. Its name is its key: tokens, the API and the console call it by that."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+    name = models.CharField(max_length=64, primary_key=True)
+    description = models.CharField(max_length=200, blank=True)
+    permissions = models.ManyToManyField(Permission, blank=True)
+    all_permissions = models.BooleanField(default=False)
+    console_access = models.BooleanField(default=False)
+    quota = models.PositiveIntegerField(default=3000)
+    quota_seconds = models.PositiveIntegerField(default=60)
+    is_builtin = models.BooleanField(default=False, editable=False)
+
+    objects: ClassVar[models.Manager["Role"]] = models.Manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        """The permissions this role grants, as `app.codename`."""
+        return permission_codes(
+            Permission.objects.all() if self.all_permissions else self.permissions.all()
+        )

@@ -1,0 +1,137 @@
+"""A person or a service that signs in."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import check_password
+from django.db import models
+from django.db.models import Q
+
+from accounts.identifiers import LONGEST_EMAIL, LONGEST_USERNAME, KeyField, key_of
+from accounts.models.role import Role
+from accounts.passwords import normalise_password
+from security.identifiers import uuid7
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def for_identifier(self, identifier: str) -> "UserQuerySet":
+        """The user of an e-mail address (it holds an @) or of a username (it can't)."""
+        key = key_of(identifier)
+        return self.filter(email_key=key) if "@" in key else self.filter(username_key=key)
+
+    def same_identifiers(self, user: "User") -> "UserQuerySet":
+        """Those who have the e-mail address or the username of `user`."""
+        same = Q(email_key=key_of(user.email)) if user.email else Q()
+        if user.username:
+            same |= Q(username_key=key_of(user.username))
+        return self.filter(same)
+
+    def active_admins(self) -> "UserQuerySet":
+        return self.filter(is_active=True, role__all_permissions=True)
+
+
+class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
+    def get_by_natural_key(self, username: str | None) -> "User":
+        user: User = self.for_identifier(username or "").get()
+        return user
+
+
+class User(AbstractBaseUser):
+    """A user has an e-mail address, a username, or both, and exactly one role.
+
+    The key columns decide uniqueness in the database; the shown columns keep the given spelling.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(max_length=LONGEST_EMAIL, null=True, blank=True)
+    email_key = KeyField(of="email")
+    username = models.CharField(max_length=LONGEST_USERNAME, null=True, blank=True)
+    username_key = KeyField(of="username")
+    # Wider than Django's: hashes taken over from other systems can be longer.
+    password = models.CharField(max_length=256)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="users")
+    tier = models.CharField(max_length=32)
+    is_active = models.BooleanField(default=True)
+    email_verified_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    USERNAME_FIELD = "username_key"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[Any] = UserManager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(email_key__isnull=False) | Q(username_key__isnull=False),
+                name="user_has_an_identifier",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+    def clean(self) -> None:
+        """AbstractBaseUser's would write into USERNAME_FIELD, which is derived here."""
+
+    def get_username(self) -> str:
+        """What the person signs in with, as they wrote it."""
+        return self.username or self.email or ""
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(normalise_password(raw_password) if raw_password else raw_password)
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Also re-hashes with the present parameters where the stored hash has older ones."""
+
+        def upgrade(normalised: str) -> None:
+            old = self.password
+            AbstractBaseUser.set_password(self, normalised)
+            self._password = None
+            User.objects.filter(pk=self.pk, password=old).update(password=self.password)
+
+        return check_password(normalise_password(raw_password or ""), self.password, upgrade)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @full_name.setter
+    def full_name(self, name: str) -> None:
+        self.first_name, _, self.last_name = name.strip().partition(" ")
+
+    @property
+    def email_verified(self) -> bool:
+        return self.email_verified_at is not None
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.is_active and self.role.all_permissions
+
+    @property
+    def is_admin(self) -> bool:
+        return self.is_superuser
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the console lets this user in."""
+        return self.is_active and self.role.console_access
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Whether the role grants `app.codename`; one answer for API, console and tokens."""
+        return self.is_active and (self.role.all_permissions or perm in self.role.codes)
+
+    def has_perms(self, perm_list: list[str], obj: object = None) -> bool:
+        return all(self.has_perm(perm, obj) for perm in perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        if not self.is_active:
+            return False
+        return self.role.all_permissions or any(
+            code.startswith(f"{app_label}.") for code in self.role.codes
+        )

@@ -1,0 +1,8 @@
+"""One form of a password, whatever keyboard it came from."""
+
+import unicodedata
+
+
+def normalise_password(raw: str) -> str:
+    """NFKC, the same before every hash and every check (NIST SP 800-63B-4, 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", raw)

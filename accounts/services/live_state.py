@@ -1,0 +1,74 @@
+"""Who a token's bearer is and what they may do now: from the cache, else from the database."""
+
+from datetime import datetime
+from typing import Any
+
+from accounts.models import Role, User
+from accounts.tokens import AccessToken
+from security.errors import TokenInvalid
+from security.keyring import keyring
+from sessions_app import live_state
+from sessions_app.models import DeviceSession
+
+# The columns an authenticated request may read without a query; the password hash is not one.
+USER_FIELDS = (
+    "id",
+    "last_login",
+    "email",
+    "username",
+    "first_name",
+    "last_name",
+    "role_id",
+    "tier",
+    "is_active",
+    "email_verified_at",
+    "created_at",
+    "updated_at",
+)
+TIMES = ("last_login", "email_verified_at", "created_at", "updated_at")
+ROLE_FIELDS = ("name", "all_permissions", "console_access", "quota", "quota_seconds")
+
+
+def live_user(token: AccessToken) -> User | None:
+    """The user of the token's session, or None if the session is over or the user inactive.
+
+    One round trip to the shared cache and no SQL when warm. Raises TokenInvalid if the key that
+    signed the token was revoked meanwhile.
+    """
+    state, epoch = live_state.read(token.sid)
+    if not keyring.still_verifies(token.kid, epoch=epoch):
+        raise TokenInvalid
+    user = _restore(state) if state is not None else _load(token, epoch)
+    if user is None or str(user.pk) != token["sub"]:
+        return None
+    return user
+
+
+def _load(token: AccessToken, epoch: str | None) -> User | None:
+    session = DeviceSession.objects.live().select_related("user__role").filter(pk=token.sid).first()
+    if session is None or not session.user.is_active:
+        return None
+    user: User = session.user
+    live_state.store(session, _snapshot(user), epoch=epoch)
+    return user
+
+
+def _snapshot(user: User) -> dict[str, Any]:
+    values = {name: getattr(user, name) for name in USER_FIELDS} | {"id": str(user.pk)}
+    for name in TIMES:
+        values[name] = values[name] and values[name].isoformat()
+    role = {name: getattr(user.role, name) for name in ROLE_FIELDS}
+    return {"user": values, "role": role, "codes": sorted(user.role.codes)}
+
+
+def _restore(state: dict[str, Any]) -> User:
+    """The user as an instance whose other columns are deferred, not empty."""
+    values = dict(state["user"])
+    for name in TIMES:
+        values[name] = values[name] and datetime.fromisoformat(values[name])
+    user = User.from_db("default", USER_FIELDS, [values[name] for name in USER_FIELDS])
+    user.id = User._meta.pk.to_python(values["id"])
+    role = Role.from_db("default", ROLE_FIELDS, [state["role"][name] for name in ROLE_FIELDS])
+    role.codes = frozenset(state["codes"])
+    user.role = role
+    return user

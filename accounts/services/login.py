@@ -1,0 +1,65 @@
+"""Signing in with a password."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services.passwords import check_password
+from accounts.tokens import AccessToken, RefreshToken
+from security import audit
+from security.audit import Kind
+from security.client_info import ClientInfo
+from security.errors import AccountInactive, InvalidCredentials
+from security.metrics import SIGN_INS
+from sessions_app.models import DeviceSession
+from sessions_app.services.sessions import open_session
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A user with a live session and its present tokens."""
+
+    user: User
+    session: DeviceSession
+    access: AccessToken
+    refresh: RefreshToken
+
+
+def issue_pair(session: DeviceSession, user: User) -> SignedIn:
+    """The tokens of a session as it stands now."""
+    return SignedIn(
+        user=user,
+        session=session,
+        access=AccessToken.for_session(session, user),
+        refresh=RefreshToken.for_session(session),
+    )
+
+
+def log_in(*, identifier: str, password: str, client: ClientInfo) -> SignedIn:
+    """Open a session for the user of an e-mail address or username.
+
+    Raises InvalidCredentials alike for an unknown user and a wrong password, and AccountInactive
+    only after a right one.
+    """
+    user: User | None = User.objects.select_related("role").for_identifier(identifier).first()
+    if not check_password(user, password) or user is None:
+        _refuse(user, client, reason="invalid_credentials")
+        raise InvalidCredentials
+    with transaction.atomic():
+        # Deactivation and password change update the same row: whoever is second sees the first.
+        present = User.objects.filter(pk=user.pk, is_active=True, password=user.password)
+        user.last_login = timezone.now()
+        signed_in = present.update(last_login=user.last_login) == 1
+        session = open_session(user=user, client=client, amr=["pwd"]) if signed_in else None
+    if session is None:
+        _refuse(user, client, reason="account_inactive")
+        raise AccountInactive
+    SIGN_INS.labels("succeeded").inc()
+    return issue_pair(session, user)
+
+
+def _refuse(user: User | None, client: ClientInfo, *, reason: str) -> None:
+    SIGN_INS.labels(reason).inc()
+    audit.record(Kind.LOGIN_FAILED, subject=user, client=client, reason=reason)

@@ -1,0 +1,41 @@
+"""Signing out."""
+
+from uuid import UUID
+
+from accounts.tokens import AccessToken, RefreshToken
+from security.audit import Identified
+from security.client_info import ClientInfo
+from security.errors import UnusableToken
+from sessions_app.models import DeviceSession
+from sessions_app.services.sessions import end_sessions
+
+
+def log_out(*, refresh_tokens: list[str], access_token: str | None, client: ClientInfo) -> int:
+    """End every session that one of the tokens names, expired tokens included; how many ended.
+
+    A token that is not ours ends nothing and is no error: signing out always succeeds.
+    """
+    named = {_sid(RefreshToken, raw) for raw in refresh_tokens}
+    if access_token:
+        named.add(_sid(AccessToken, access_token))
+    ended = 0
+    for sid in named:
+        if sid is None:
+            continue
+        session = DeviceSession.objects.select_related("user").filter(pk=sid).first()
+        if session is not None:
+            actor: Identified = session.user
+            ended += end_sessions(
+                DeviceSession.objects.filter(pk=sid),
+                reason=DeviceSession.EndReason.LOGOUT,
+                actor=actor,
+                client=client,
+            )
+    return ended
+
+
+def _sid(kind: type[AccessToken] | type[RefreshToken], raw: str) -> UUID | None:
+    try:
+        return kind.parse(raw, allow_expired=True).sid
+    except UnusableToken:
+        return None

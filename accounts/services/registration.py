@@ -1,0 +1,100 @@
+"""New users, by themselves or by an operator."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts.identifiers import normalise, validate_email, validate_username
+from accounts.models import Role, User
+from accounts.services.passwords import validate_password
+from security import audit
+from security.audit import Kind, has_happened
+from security.client_info import ClientInfo
+from security.errors import AlreadyRegistered, FieldError, RegistrationClosed
+
+
+def register(
+    *,
+    email: str,
+    password: str,
+    username: str | None,
+    first_name: str,
+    last_name: str,
+    tier: str | None,
+    ignored: list[str],
+    client: ClientInfo,
+) -> User:
+    """A new user with the role `user`, registered by themselves.
+
+    `ignored` names the privileged fields that the request tried to set, for the trail. Raises
+    RegistrationClosed, FieldError or AlreadyRegistered.
+    """
+    if not settings.AUTH_REGISTRATION_OPEN:
+        raise RegistrationClosed
+    if tier is not None and tier not in settings.AUTH_SELF_SERVICE_TIERS:
+        raise FieldError(("tier", "invalid_choice", "This tier can't be chosen at registration."))
+    user = User(email=email, username=username or None, first_name=first_name, last_name=last_name)
+    user.tier = tier or settings.AUTH_SELF_SERVICE_TIERS[0]
+    details: dict[str, Any] = {"ignored": ignored} if ignored else {}
+    return _create(user, Role.USER, password, Kind.USER_REGISTERED, client, details)
+
+
+def bootstrap_admin(*, password: str) -> User | None:
+    """The first admin, as FIRST_SUPERUSER_* names them; None once an admin has existed.
+
+    The trail remembers it, so deleting or demoting that admin doesn't open this again. Raises
+    FieldError or AlreadyRegistered.
+    """
+    with transaction.atomic():
+        # The role's row is the lock: two first starts at once make one admin.
+        admin_role = Role.objects.select_for_update().get(pk=Role.ADMIN)
+        if User.objects.filter(role=admin_role).exists() or has_happened(Kind.ADMIN_BOOTSTRAPPED):
+            return None
+        user = User(
+            email=settings.FIRST_SUPERUSER_EMAIL or None,
+            username=settings.FIRST_SUPERUSER_USERNAME or None,
+        )
+        if not user.email and not user.username:
+            user.username = "admin"
+        user.full_name = settings.FIRST_SUPERUSER_FULL_NAME
+        user.tier = settings.AUTH_TIERS[0]
+        return _create(user, Role.ADMIN, password, Kind.ADMIN_BOOTSTRAPPED, ClientInfo(), {})
+
+
+def check_identifiers(user: User) -> None:
+    """Normalise the user's e-mail address and username in place. Raises FieldError."""
+    for field, validate in (("email", validate_email), ("username", validate_username)):
+        given = getattr(user, field)
+        if not given:
+            continue
+        try:
+            setattr(user, field, normalise(given))
+            validate(getattr(user, field))
+        except ValidationError as error:
+            raise FieldError((field, str(error.code), str(error.message))) from error
+
+
+def _create(
+    user: User,
+    role: str,
+    password: str,
+    kind: Kind,
+    client: ClientInfo,
+    details: dict[str, Any],
+) -> User:
+    check_identifiers(user)
+    validate_password(password, user, field="password")
+    if User.objects.same_identifiers(user).exists():
+        raise AlreadyRegistered
+    user.set_password(password)
+    user.role = Role.objects.get(pk=role)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            audit.record(kind, actor=user, subject=user, client=client, **details)
+    except IntegrityError as error:
+        # Two at once passed the look above; the unique columns let one in.
+        raise AlreadyRegistered from error
+    return user

@@ -1,0 +1,15 @@
+"""Periodic work on users' messages."""
+
+from datetime import timedelta
+
+from celery import shared_task
+
+from accounts.services.mail_delivery import deliver_due
+from security.jobs import exclusively
+
+
+@shared_task(name="accounts.deliver_mail")
+def deliver_mail() -> None:
+    with exclusively("deliver-mail", lease=timedelta(minutes=5)) as mine:
+        if mine:
+            deliver_due()
