@@ -1,0 +1,29 @@
+"""How gunicorn serves: one file for `quickstart`, containers and hosts."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from prometheus_client.multiprocess import mark_process_dead
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
+
+wsgi_app = "authsite.wsgi:application"
+bind = f"{settings.BIND_ADDRESS}:{settings.PORT}"
+workers = settings.WEB_PROCESSES
+worker_class = "gthread"
+threads = settings.WEB_THREADS
+timeout = 60
+graceful_timeout = 15
+keepalive = 5
+# Proxies are trusted by TRUSTED_PROXIES alone, in security.client_info.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+control_socket_disable = True
+logconfig_dict = settings.LOGGING
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keep the counts of a web process that ended, drop its gauges."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,322 @@
+"""Every setting, read once from the environment; docs/operations.md explains each."""
+
+import os
+import sys
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from django.core.management.utils import get_random_secret_key
+
+from authsite.environment import from_process, generated_secret
+from security.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = from_process(BASE_DIR / ".env")
+
+try:
+    VERSION = version("authsite")
+except PackageNotFoundError:  # run from a checkout, not installed
+    VERSION = "0.1.0"
+
+# --- Where things are kept
+
+AUTH_DATA_DIR = Path(env.text("AUTH_DATA_DIR", default=str(BASE_DIR / "data")))
+DATABASES = {"default": env.database(BASE_DIR, embedded=AUTH_DATA_DIR / "db.sqlite3")}
+DATABASE = DATABASES["default"]
+EMBEDDED = DATABASE["ENGINE"] == "django.db.backends.sqlite3"
+if EMBEDDED:
+    # IMMEDIATE takes the write lock at BEGIN, so two writers wait instead of failing half way.
+    DATABASE["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASE["CONN_MAX_AGE"] = 60
+    DATABASE["CONN_HEALTH_CHECKS"] = True
+    DATABASE.setdefault("OPTIONS", {})
+    DATABASE["OPTIONS"].setdefault("connect_timeout", 3)
+    DATABASE["OPTIONS"].setdefault("options", "-c statement_timeout=10000 -c lock_timeout=2000")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.redis_url()
+SHARED_CACHE = bool(REDIS_URL)
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "auth",
+        "OPTIONS": {
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "SOCKET_CONNECT_TIMEOUT": 0.25,
+            "SOCKET_TIMEOUT": 0.25,
+        },
+    }
+    if SHARED_CACHE
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+# --- Secrets
+
+SECRET_KEY = env.text("SECRET_KEY", "JWT_SECRET_KEY", "JWT_KEY")
+KEY_ENCRYPTION_KEYS = env.words("KEY_ENCRYPTION_KEYS", default=[])
+if EMBEDDED:
+    sealing_key_file = AUTH_DATA_DIR / "key_encryption_keys"
+    try:
+        SECRET_KEY = SECRET_KEY or generated_secret(
+            AUTH_DATA_DIR / "secret_key", get_random_secret_key
+        )
+        # A database without its sealing key is a loss to report, never a reason for a new key.
+        if not KEY_ENCRYPTION_KEYS and (
+            sealing_key_file.exists() or not Path(str(DATABASE["NAME"])).exists()
+        ):
+            KEY_ENCRYPTION_KEYS = [
+                generated_secret(sealing_key_file, lambda: Fernet.generate_key().decode())
+            ]
+    except OSError as error:
+        env.problem("AUTH_DATA_DIR", f"{AUTH_DATA_DIR} can't be written: {error.strerror}.")
+
+# --- Addresses
+
+PORT = env.number("PORT", 8000, least=1)
+BIND_ADDRESS = env.text("BIND_ADDRESS", default="127.0.0.1")
+PUBLIC_URL = env.text("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+SECURE_COOKIES = env.boolean("SECURE_COOKIES", PUBLIC_URL.startswith("https:"))
+HTTPS_ONLY = env.boolean("HTTPS_ONLY", False)
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", default=[])
+ALLOWED_HOSTS = env.words(
+    "ALLOWED_HOSTS",
+    default=sorted({"localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or ""}),
+)
+CORS_ALLOWED_ORIGINS = env.words(
+    "BACKEND_CORS_ORIGINS",
+    default=["http://localhost:3000", "http://localhost:8000"] if EMBEDDED else [],
+)
+CORS_EXPOSE_HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# --- Tokens and sessions
+
+AUTH_SIGNING_ALGORITHM = env.choice("ALGORITHM", ("RS256", "ES256", "EdDSA"), "RS256")
+AUTH_ISSUER = env.text("AUTH_ISSUER", default=PUBLIC_URL)
+AUTH_AUDIENCE = env.text("AUTH_AUDIENCE", default="api")
+AUTH_ACCESS_TTL = timedelta(minutes=env.number("ACCESS_TOKEN_EXPIRE_MINUTES", 15, least=1))
+AUTH_REFRESH_IDLE_TTL = timedelta(days=env.number("REFRESH_TOKEN_EXPIRE_DAYS", 14, least=1))
+AUTH_SESSION_TTL = timedelta(days=env.number("AUTH_SESSION_DAYS", 90, least=1))
+AUTH_REFRESH_GRACE = timedelta(seconds=env.number("AUTH_REFRESH_GRACE", 10))
+AUTH_REFRESH_TRANSPORT = env.choice("AUTH_REFRESH_TRANSPORT", ("both", "body", "cookie"), "both")
+CORS_ALLOW_CREDENTIALS = AUTH_REFRESH_TRANSPORT != "body"
+AUTH_SESSION_RETENTION = timedelta(days=env.number("AUTH_SESSION_RETENTION_DAYS", 30))
+AUTH_KEY_ROTATION = timedelta(days=env.number("AUTH_KEY_ROTATION_DAYS", 30, least=1))
+AUTH_JWKS_MAX_AGE = timedelta(seconds=env.number("AUTH_JWKS_MAX_AGE", 300))
+PRIVATE_KEY_PATH = env.text("PRIVATE_KEY_PATH")
+PUBLIC_KEY_PATH = env.text("PUBLIC_KEY_PATH")
+# Without a shared cache other processes can't drop what this one remembers, so it forgets quickly.
+AUTH_LIVE_STATE_TTL = timedelta(seconds=60 if SHARED_CACHE else 1)
+
+# Our classes in accounts.tokens sign and verify; stock SimpleJWT classes get no key at all.
+SIMPLE_JWT = {
+    "ALGORITHM": "RS256",
+    "SIGNING_KEY": "",
+    "VERIFYING_KEY": "",
+    "USER_ID_CLAIM": "sub",
+    "TOKEN_TYPE_CLAIM": "token_type",
+    "AUTH_TOKEN_CLASSES": ("accounts.tokens.AccessToken",),
+}
+
+# --- Users and passwords
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.authentication.IdentifierBackend"]
+AUTH_REGISTRATION_OPEN = env.boolean("AUTH_REGISTRATION_OPEN", True)
+AUTH_TIERS = env.words("AUTH_TIERS", default=["free", "premium", "enterprise"])
+AUTH_SELF_SERVICE_TIERS = env.words("AUTH_SELF_SERVICE_TIERS", default=["free"])
+AUTH_REAUTHENTICATION_TTL = timedelta(minutes=env.number("AUTH_REAUTHENTICATION_MINUTES", 5))
+AUTH_PASSWORD_MIN_LENGTH = env.number("AUTH_PASSWORD_MIN_LENGTH", 8, least=8)
+AUTH_ARGON2_MEMORY_KIB = env.number("AUTH_ARGON2_MEMORY_KIB", 19 * 1024, least=8)
+AUTH_ARGON2_TIME_COST = env.number("AUTH_ARGON2_TIME_COST", 2, least=1)
+AUTH_ARGON2_PARALLELISM = env.number("AUTH_ARGON2_PARALLELISM", 1, least=1)
+AUTH_HASH_CONCURRENCY = env.number("AUTH_HASH_CONCURRENCY", os.cpu_count() or 2, least=1)
+PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "accounts.password_validation.LengthValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("username", "email", "first_name", "last_name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "accounts.password_validation.StrengthValidator",
+        "OPTIONS": {"least_score": env.number("AUTH_PASSWORD_MIN_SCORE", 2)},
+    },
+]
+
+# --- The first admin, made by `bootstrap_admin`
+
+FIRST_SUPERUSER_EMAIL = env.text("FIRST_SUPERUSER_EMAIL", "ADMIN_EMAIL")
+FIRST_SUPERUSER_USERNAME = env.text("ADMIN_USERNAME")
+FIRST_SUPERUSER_PASSWORD = env.text("FIRST_SUPERUSER_PASSWORD", "ADMIN_PASSWORD")
+FIRST_SUPERUSER_FULL_NAME = env.text("FIRST_SUPERUSER_FULL_NAME")
+
+# --- The applications
+
+INSTALLED_APPS = [
+    "authsite.apps.AuthsiteConfig",
+    "authsite.apps.ConsoleConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "csp",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "security",
+    "sessions_app",
+    "accounts",
+]
+MIDDLEWARE = [
+    "security.middleware.RequestContextMiddleware",
+    "security.middleware.RequestLimitsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "authsite.urls"
+WSGI_APPLICATION = "authsite.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "authsite" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["security.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "security.api.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "security.api.exception_handler.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Authentication service",
+    "DESCRIPTION": "Users, sign-in, device sessions and tokens that can be taken back.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- HTTP
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health"]
+# The header is removed from requests of untrusted peers before this setting is consulted.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_AGE = 8 * 60 * 60
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+AUTH_DOCS = env.choice("AUTH_DOCS", ("public", "staff", "off"), "public")
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = AUTH_DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Mail, tasks, logs, metrics
+
+PROJECT_NAME = env.text("PROJECT_NAME", default="Authentication")
+vars().update(env.email(default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.text(
+    "DEFAULT_FROM_EMAIL", default=f"no-reply@{urlsplit(PUBLIC_URL).hostname or 'localhost'}"
+)
+EMAIL_TIMEOUT = 10
+
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(AUTH_DATA_DIR / "celerybeat-schedule")
+if CELERY_BROKER_URL.startswith("filesystem:"):
+    broker_folder = str(AUTH_DATA_DIR / "broker")
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": broker_folder,
+        "data_folder_out": broker_folder,
+        "control_folder": str(AUTH_DATA_DIR / "broker-control"),
+    }
+
+
+def _every(seconds: int, task: str) -> dict[str, object]:
+    """A beat entry whose message dies unread before the next one is due."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+CELERY_BEAT_SCHEDULE = {
+    "heartbeat": _every(15, "security.heartbeat"),
+    "rotate-keys": _every(24 * 60 * 60, "security.rotate_keys_when_due"),
+    "prune-sessions": _every(60 * 60, "sessions_app.prune"),
+    "deliver-mail": _every(10, "accounts.deliver_mail"),
+}
+
+WEB_PROCESSES = env.number("WEB_PROCESSES", 1, least=1)
+WEB_THREADS = env.number("WEB_THREADS", 8, least=1)
+AUTH_METRICS_TOKEN = env.text("AUTH_METRICS_TOKEN")
+LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+LOGGING = logging_config(LOG_LEVEL, stream=sys.stderr)
+
+# What the readers above could not use; security.checks turns each into an error.
+AUTH_SETTINGS_PROBLEMS = env.problems

@@ -1,0 +1,14 @@
+"""What the app server loads; it refuses to serve with settings that fail their checks."""
+
+import os
+import sys
+
+from django.core.checks import ERROR, run_checks
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
+application = get_wsgi_application()
+
+errors = [message for message in run_checks(tags=["auth_settings"]) if message.level >= ERROR]
+if errors:
+    sys.exit("\n".join(str(error) for error in errors))
