@@ -1,0 +1,89 @@
+"""People, clients and running services for every test."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from accounts.models import Role, User
+from security.key_rotation import ensure_first_keys
+from security.keyring import keyring
+from tests.client import PASSWORD, Client
+from tests.leg import LEG
+from tests.service import Service
+
+settings.STORAGES["staticfiles"]["BACKEND"] = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The embedded leg leaves out what needs several processes on shared services."""
+    if LEG == "embedded":
+        items[:] = [item for item in items if not item.get_closest_marker("shared")]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The signing keys are made once: making RSA keys takes longer than most tests."""
+    with django_db_blocker.unblock():
+        ensure_first_keys()
+
+
+@pytest.fixture(autouse=True)
+def fresh_keyring() -> Iterator[None]:
+    """A test's changes to the keys are rolled back, so the process must forget them too."""
+    yield
+    keyring.forget()
+
+
+@pytest.fixture
+def client(db: None) -> Client:
+    """An HTTP client that is not signed in."""
+    return Client()
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    def make(name: str, *, role: str = "user", password: str = PASSWORD, **fields: Any) -> User:
+        user = User(email=f"{name}@example.com", username=name, tier="free", **fields)
+        user.role = Role.objects.get(pk=role)
+        user.set_password(password)
+        user.save()
+        return user
+
+    return make
+
+
+@pytest.fixture
+def alice(make_user: Callable[..., User]) -> User:
+    """An ordinary user."""
+    return make_user("alice", first_name="Alice", last_name="Liddell")
+
+
+@pytest.fixture
+def bob(make_user: Callable[..., User]) -> User:
+    """Another ordinary user."""
+    return make_user("bob")
+
+
+@pytest.fixture
+def admin(make_user: Callable[..., User]) -> User:
+    """Who may do everything."""
+    return make_user("root", role="admin")
+
+
+@pytest.fixture(scope="session")
+def embedded_service() -> Iterator[Service]:
+    """What `make run` gives a newcomer: SQLite, one process, worker and beat."""
+    with Service.embedded() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def shared_service() -> Iterator[Service]:
+    """Two web processes on PostgreSQL and Redis."""
+    with Service.shared(os.environ["TEST_DATABASE_URL"], os.environ["TEST_REDIS_URL"]) as service:
+        yield service

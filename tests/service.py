@@ -1,0 +1,120 @@
+"""The service as its user runs it: `manage.py quickstart` in processes of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+
+from tests.servers import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTING_SECONDS = 60
+ADMIN_EMAIL = "admin@example.com"
+ADMIN_PASSWORD = "an-admin-of-the-tests"
+# What the environment of this test run must not tell the service.
+OURS = ("DATABASE_URL", "REDIS_URL", "AUTH_", "ALLOWED_HOSTS", "LOG_LEVEL", "SECRET_KEY", "KEY_ENC")
+
+
+class Service:
+    """One running service; `client` speaks to it over HTTP."""
+
+    def __init__(self, **settings: str) -> None:
+        self.data = Path(tempfile.mkdtemp(prefix="authsite-service-"))
+        self.port = free_port()
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
+        self.environment = inherited | {
+            "AUTH_DATA_DIR": str(self.data),
+            "PORT": str(self.port),
+            "FIRST_SUPERUSER_EMAIL": ADMIN_EMAIL,
+            "FIRST_SUPERUSER_PASSWORD": ADMIN_PASSWORD,
+            **settings,
+        }
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = self.data / "service.log"
+
+    @classmethod
+    def embedded(cls, **settings: str) -> "Service":
+        return cls(**settings)
+
+    @classmethod
+    def shared(cls, database_url: str, redis_url: str, **settings: str) -> "Service":
+        """Two processes on a new database of the server and the last Redis database."""
+        name = f"service_{uuid4().hex[:12]}"
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        defaults = {
+            "DATABASE_URL": f"{database_url.rpartition('/')[0]}/{name}",
+            "REDIS_URL": f"{redis_url.rpartition('/')[0]}/15",
+            "WEB_PROCESSES": "2",
+            "SECRET_KEY": uuid4().hex + uuid4().hex,
+            "KEY_ENCRYPTION_KEYS": "zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q=",
+        }
+        return cls(**(defaults | settings))
+
+    def __enter__(self) -> "Service":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "quickstart"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + STARTING_SECONDS
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The service did not start:\n{self.log.read_text()}")
+            time.sleep(0.1)
+
+    def stop(self, stop_signal: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(stop_signal)
+        return self.process.wait(40)
+
+    def manage(self, *command: str) -> str:
+        """What a management command against this service prints."""
+        run = subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode:
+            raise RuntimeError(run.stderr)
+        return run.stdout
+
+    def client(self, **options: Any) -> httpx.Client:
+        """A client whose base URL is the API's."""
+        return httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, **options)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/live", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
