@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from accounts.services.mail_delivery import deliver_due
+from accounts.services.mail_delivery import deliver_due, prune_delivered
 from security.jobs import exclusively
 
 
@@ -13,3 +13,8 @@ def deliver_mail() -> None:
     with exclusively("deliver-mail", lease=timedelta(minutes=5)) as mine:
         if mine:
             deliver_due()
+
+
+@shared_task(name="accounts.prune_mail")
+def prune_mail() -> None:
+    prune_delivered()

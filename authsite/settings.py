@@ -113,6 +113,7 @@ AUTH_REFRESH_GRACE = timedelta(seconds=env.number("AUTH_REFRESH_GRACE", 10))
 AUTH_REFRESH_TRANSPORT = env.choice("AUTH_REFRESH_TRANSPORT", ("both", "body", "cookie"), "both")
 CORS_ALLOW_CREDENTIALS = AUTH_REFRESH_TRANSPORT != "body"
 AUTH_SESSION_RETENTION = timedelta(days=env.number("AUTH_SESSION_RETENTION_DAYS", 30))
+AUTH_MAIL_RETENTION = timedelta(days=env.number("AUTH_MAIL_RETENTION_DAYS", 30))
 AUTH_KEY_ROTATION = timedelta(days=env.number("AUTH_KEY_ROTATION_DAYS", 30, least=1))
 AUTH_JWKS_MAX_AGE = timedelta(seconds=env.number("AUTH_JWKS_MAX_AGE", 300))
 PRIVATE_KEY_PATH = env.text("PRIVATE_KEY_PATH")
@@ -220,6 +221,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["security.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    # OPTIONS is for CORS alone, whose middleware answers it.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "security.api.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "security.api.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -310,6 +313,7 @@ CELERY_BEAT_SCHEDULE = {
     "rotate-keys": _every(24 * 60 * 60, "security.rotate_keys_when_due"),
     "prune-sessions": _every(60 * 60, "sessions_app.prune"),
     "deliver-mail": _every(10, "accounts.deliver_mail"),
+    "prune-mail": _every(24 * 60 * 60, "accounts.prune_mail"),
 }
 
 WEB_PROCESSES = env.number("WEB_PROCESSES", 1, least=1)

@@ -47,7 +47,7 @@ class NameInput(serializers.Serializer[Any]):
             first_name, _, last_name = full_name.partition(" ")
             if len(first_name) > 150 or len(last_name) > 150:
                 raise serializers.ValidationError({"full_name": "The name is too long."})
-            attrs = {"first_name": first_name, "last_name": last_name.strip()} | attrs
+            attrs |= {"first_name": first_name, "last_name": last_name.strip()}
         return attrs
 
 
@@ -73,7 +73,9 @@ class MeView(APIView):
     """The caller's own account."""
 
     class ProfileInput(NameInput):
-        username = serializers.CharField(max_length=LONGEST_USERNAME, required=False)
+        username = serializers.CharField(
+            max_length=LONGEST_USERNAME, required=False, allow_null=True, allow_blank=True
+        )
 
     class DeactivationInput(serializers.Serializer[Any]):
         password = serializers.CharField(
@@ -89,7 +91,11 @@ class MeView(APIView):
 
     def put(self, request: UserRequest) -> Response:
         refuse_privileged_changes(request.data, request.user)
-        given = self.ProfileInput(data=request.data)
+        sent = dict(request.data)
+        if sent.get("full_name") == request.user.full_name:
+            # A client that sends the whole user back means the part that it changed.
+            del sent["full_name"]
+        given = self.ProfileInput(data=sent)
         given.is_valid(raise_exception=True)
         changes = {k: v for k, v in given.validated_data.items() if k in PROFILE_FIELDS}
         user = change_profile(

@@ -54,8 +54,11 @@ def log_in(*, identifier: str, password: str, client: ClientInfo) -> SignedIn:
         signed_in = present.update(last_login=user.last_login) == 1
         session = open_session(user=user, client=client, amr=["pwd"]) if signed_in else None
     if session is None:
-        _refuse(user, client, reason="account_inactive")
-        raise AccountInactive
+        # Either the account is inactive, or the password was replaced while it was checked.
+        inactive = User.objects.filter(pk=user.pk, is_active=False).exists()
+        error = AccountInactive() if inactive else InvalidCredentials()
+        _refuse(user, client, reason=error.code)
+        raise error
     SIGN_INS.labels("succeeded").inc()
     return issue_pair(session, user)
 

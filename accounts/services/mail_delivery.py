@@ -3,6 +3,7 @@
 from datetime import timedelta
 from smtplib import SMTPException
 
+from django.conf import settings
 from django.core.mail import send_mail
 from django.utils import timezone
 
@@ -29,6 +30,12 @@ def deliver_due() -> int:
         if claimed.update(attempts=mail.attempts + 1, next_attempt_at=now + CLAIM) == 1:
             sent += _deliver(mail)
     return sent
+
+
+def prune_delivered() -> int:
+    """Delete messages sent longer ago than the retention; those given up stay to be seen."""
+    sent = OutgoingMail.objects.filter(sent_at__lt=timezone.now() - settings.AUTH_MAIL_RETENTION)
+    return sent.delete()[0]
 
 
 def _deliver(mail: OutgoingMail) -> bool:

@@ -16,6 +16,7 @@ from security.audit import Kind
 from security.client_info import ClientInfo
 from security.errors import (
     AlreadyRegistered,
+    FieldError,
     GrantTooWide,
     LastAdmin,
     NotOnYourself,
@@ -40,6 +41,9 @@ def change_profile(
             before = {name: getattr(user, name) for name in changes}
             for name, value in changes.items():
                 setattr(user, name, value)
+            user.username = user.username or None
+            if not user.username and not user.email:
+                raise FieldError(("username", "required", "A user needs a username or an e-mail."))
             check_identifiers(user)
             user.save()
             after = {name: getattr(user, name) for name in changes}

@@ -1,6 +1,7 @@
 """Removing what nobody can use any more, a slice at a time."""
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
@@ -11,8 +12,15 @@ SLICE = 5000
 
 
 def prune() -> dict[str, int]:
-    """Delete sessions over for longer than the retention and expired ledger rows; rows by table."""
-    return {"sessions": _prune_sessions(), "blacklist": _prune_blacklist()}
+    """Delete sessions over for longer than the retention, and expired ledger and console rows.
+
+    Returns the deleted rows by table.
+    """
+    return {
+        "sessions": _prune_sessions(),
+        "blacklist": _prune_blacklist(),
+        "console": _prune_console_sessions(),
+    }
 
 
 def _prune_sessions() -> int:
@@ -30,3 +38,7 @@ def _prune_blacklist() -> int:
         BlacklistedToken.objects.filter(token_id__in=ids).delete()
         deleted += OutstandingToken.objects.filter(pk__in=ids).delete()[0]
     return deleted
+
+
+def _prune_console_sessions() -> int:
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
