@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import environ
 from environ.fileaware_mapping import FileAwareMapping
@@ -139,8 +140,9 @@ class Environment:
         host = self.text("REDIS_HOST")
         if host and not self.text("REDIS_URL"):
             password = self.text("REDIS_PASSWORD")
-            credentials = f":{password}@" if password else ""
-            return f"redis://{credentials}{host}:{self.number('REDIS_PORT', 6379)}/0"
+            credentials = f":{quote(password, safe='')}@" if password else ""
+            port = self.number("REDIS_PORT", 6379)
+            return f"redis://{credentials}{host}:{port}/0"
         return self.read("REDIS_URL", parse, "")
 
     def email(self, default: str) -> dict[str, Any]:

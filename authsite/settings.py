@@ -82,6 +82,10 @@ if EMBEDDED:
     except OSError as error:
         env.problem("AUTH_DATA_DIR", f"{AUTH_DATA_DIR} can't be written: {error.strerror}.")
 
+if not SECRET_KEY:
+    env.problem("SECRET_KEY", "SECRET_KEY is not set; `manage.py generate_secrets` makes one.")
+    SECRET_KEY = get_random_secret_key()  # Django reads it before any check can speak.
+
 # --- Addresses
 
 PORT = env.number("PORT", 8000, least=1)
@@ -231,6 +235,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Authentication service",
     "DESCRIPTION": "Users, sign-in, device sessions and tokens that can be taken back.",
     "VERSION": VERSION,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -247,6 +252,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+# Preloading binds the whole domain for years: the domain's owner decides that, not a service on it.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health"]
 # The header is removed from requests of untrusted peers before this setting is consulted.
@@ -269,6 +276,7 @@ CONTENT_SECURITY_POLICY = {
 AUTH_DOCS = env.choice("AUTH_DOCS", ("public", "staff", "off"), "public")
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "authsite.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"

@@ -55,15 +55,15 @@ class SharedCache:
     def store(self, key: str, value: Any, *, epoch: str | None, ttl: timedelta) -> None:
         """Keep a value read from the database after `read` gave `epoch`.
 
-        Never replaces a tombstone: what was dropped meanwhile must be read again. An entry of an
-        older epoch may be replaced, since nobody believes it.
+        Replaces nothing: between a look and a write somebody could drop the key, and the value from
+        before that drop would live on. So an entry of an older epoch, which nobody believes, stays
+        until it expires.
         """
         if epoch is None or ttl <= timedelta(0) or not self._usable():
             return
         try:
             seconds = max(1, int(ttl.total_seconds()))
-            if not cache.add(key, [epoch, value], seconds) and cache.get(key) != TOMBSTONE:
-                cache.set(key, [epoch, value], seconds)
+            cache.add(key, [epoch, value], seconds)
         except FAILURES as error:
             self._failed(error)
 

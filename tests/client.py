@@ -26,6 +26,8 @@ class Client:
         headers |= options.pop("headers", {})
         if json is not None:
             options |= {"data": json, "content_type": "application/json"}
+        elif method != "get" and "data" not in options:
+            options |= {"data": b"", "content_type": "application/json"}
         with TestCase.captureOnCommitCallbacks(execute=True):
             return getattr(self.django, method)(path, headers=headers, **options)
 

@@ -1,0 +1,166 @@
+"""`make run`: what a newcomer's first minutes meet."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service import ADMIN_PASSWORD, ROOT, Service
+
+
+def processes_of(service: Service) -> list[str]:
+    """The command lines of all processes that were started with this service's data folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str(service.data) in (entry / "environ").read_text():
+                found.append((entry / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def run(service: Service, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=service.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly_and_leaves_no_process(stop_signal: signal.Signals) -> None:
+    with Service.embedded() as service:
+        assert len(processes_of(service)) >= 3
+        assert service.stop(stop_signal) == 0
+        assert processes_of(service) == []
+
+
+def test_a_start_writes_no_warning_and_a_second_one_makes_nothing_anew() -> None:
+    with Service.embedded() as service:
+        assert service.stop() == 0
+        first = service.log.read_text()
+        assert "Made the first signing keys." in first
+        assert "Made the first admin: admin@example.com" in first
+        service.log.write_text("")
+        service.start()
+        assert service.stop() == 0
+        second = service.log.read_text()
+    assert "Made" not in second
+    assert not re.search(r'"level": "(warning|error)"|Traceback|Warning:', first + second)
+
+
+def test_an_admin_password_is_generated_and_shown_once() -> None:
+    with Service.embedded(FIRST_SUPERUSER_EMAIL="", FIRST_SUPERUSER_PASSWORD="") as service:
+        shown = re.search(r"Its password, shown only now: (\S+)", service.log.read_text())
+        assert shown
+        form = {"username": "admin", "password": shown[1]}
+        answer = httpx.post(f"{service.url}/api/v1/auth/login", data=form)
+        assert answer.json()["is_admin"] is True
+
+
+def test_secrets_are_private_files_and_the_admin_password_is_in_none(
+    embedded_service: Service,
+) -> None:
+    for name in ("secret_key", "key_encryption_keys"):
+        assert (embedded_service.data / name).stat().st_mode & 0o777 == 0o600
+    assert ADMIN_PASSWORD not in embedded_service.log.read_text()
+
+
+def test_a_busy_port_is_one_clear_line() -> None:
+    service = Service.embedded()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", service.port))
+        taken.listen()
+        failed = run(service, "manage.py", "quickstart")
+    assert failed.returncode == 1
+    assert failed.stderr.strip().endswith("Address already in use. Set PORT to a free one.")
+    assert len(failed.stderr.strip().splitlines()) == 1
+
+
+def test_a_data_folder_that_cannot_be_made_is_named() -> None:
+    service = Service.embedded(AUTH_DATA_DIR="/dev/null/data")
+    failed = run(service, "manage.py", "quickstart")
+    assert failed.returncode == 1
+    assert "/dev/null/data can't be written: Not a directory." in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_an_unreachable_database_is_named() -> None:
+    service = Service.embedded(
+        DATABASE_URL="postgres://nobody@127.0.0.1:1/none",
+        SECRET_KEY="q8Zt3vLr0Xw6Ny2Kf9Bs5Hd1Jm7Pc4Ga",
+        KEY_ENCRYPTION_KEYS="zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q=",
+    )
+    failed = run(service, "manage.py", "quickstart")
+    assert failed.returncode == 1
+    assert "The database can't be used" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_lost_sealing_key_stops_the_start_and_makes_no_new_key() -> None:
+    with Service.embedded() as service:
+        keys = service.manage("list_keys")
+        service.stop()
+        service.environment["KEY_ENCRYPTION_KEYS"] = "zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q="
+        failed = run(service, "manage.py", "quickstart")
+        assert failed.returncode == 1
+        assert "can't be opened with KEY_ENCRYPTION_KEYS" in failed.stderr
+        del service.environment["KEY_ENCRYPTION_KEYS"]
+        assert service.manage("list_keys") == keys
+
+
+def test_a_weak_first_admin_password_is_refused_with_its_reason() -> None:
+    service = Service.embedded(FIRST_SUPERUSER_PASSWORD="password")
+    failed = run(service, "manage.py", "quickstart")
+    assert failed.returncode == 1
+    assert "The first admin can't be made" in failed.stderr
+
+
+def test_the_service_ends_when_its_web_server_does() -> None:
+    with Service.embedded() as service:
+        pid = next(
+            int(entry.name)
+            for entry in Path("/proc").iterdir()
+            if entry.name.isdigit()
+            and str(service.data) in _read(entry / "environ")
+            and "gunicorn" in _read(entry / "cmdline")
+        )
+        os.kill(_parent_gunicorn(pid), signal.SIGKILL)
+        assert service.process.wait(40) == 1
+        assert "The web server ended by itself" in service.log.read_text()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _parent_gunicorn(pid: int) -> int:
+    """gunicorn's master, given it or one of its workers."""
+    parent = int(_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[1])
+    return parent if "gunicorn" in _read(Path(f"/proc/{parent}/cmdline")) else pid
+
+
+def test_a_web_process_stays_under_its_memory_budget(embedded_service: Service) -> None:
+    """120 MiB idle, by design.md; measured as the process's own resident memory."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or str(embedded_service.data) not in _read(entry / "environ"):
+            continue
+        if "gunicorn" in _read(entry / "cmdline") and _parent_gunicorn(int(entry.name)) != int(
+            entry.name
+        ):
+            resident = re.search(r"VmRSS:\s+(\d+) kB", _read(entry / "status"))
+            assert resident
+            assert int(resident[1]) < 120 * 1024
