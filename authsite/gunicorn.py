@@ -14,6 +14,8 @@ workers = settings.WEB_PROCESSES
 worker_class = "gthread"
 threads = settings.WEB_THREADS
 timeout = 60
+# So that an oversized token gets our answer, not the server's page.
+limit_request_field_size = 65_536
 graceful_timeout = 15
 keepalive = 5
 # Proxies are trusted by TRUSTED_PROXIES alone, in security.client_info.

@@ -80,18 +80,22 @@ class PrivateServers:
             "shared_buffers": "64MB",
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self._start([binaries / "postgres", "-D", home / "data", *flags], signal.SIGINT, **options)
+        server = [binaries / "postgres", "-D", home / "data", *flags]
+        self._start(server, signal.SIGINT, **options)
+        self.postgresql_process = self.processes[-1][0]
         ready = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "test"]
         self._wait(lambda: subprocess.run(ready, **options).returncode == 0)
+        self.restart_postgresql = lambda: self._start(server, signal.SIGINT, **options)
         return f"postgres://test@127.0.0.1:{port}/postgres"
 
-    def valkey(self) -> str:
-        """A Redis URL."""
+    def valkey(self, port: int | None = None) -> str:
+        """A Redis URL; with `port`, a new empty server in the place of a stopped one."""
         home = self.folder / "valkey"
-        home.mkdir()
-        port = free_port()
+        home.mkdir(exist_ok=True)
+        port = port or free_port()
         command = [_valkey_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
         self._start([*command, "--appendonly", "no", "--dir", home], signal.SIGTERM)
+        self.valkey_process = self.processes[-1][0]
         self._wait(lambda: _accepts(port))
         return f"redis://127.0.0.1:{port}/0"
 
