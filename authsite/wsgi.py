@@ -2,13 +2,17 @@
 
 import os
 import sys
+from importlib import import_module
 
+from django.conf import settings
 from django.core.checks import ERROR, run_checks
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
 application = get_wsgi_application()
 
+# Imported now, so that the first request does not wait for it.
+import_module(settings.ROOT_URLCONF)
 errors = [message for message in run_checks(tags=["auth_settings"]) if message.level >= ERROR]
 if errors:
     sys.exit("\n".join(str(error) for error in errors))

@@ -16,21 +16,21 @@ MACHINE = {
 
 def main():
     install_browser()
-    legs = [("shared", {}, []), ("embedded", {}, ["-m", "not shared and not browser"])]
+    legs = [("shared", {}), ("embedded", {})]
     if answers(5432) and answers(6379):
-        legs.append(("machine", MACHINE, ["-m", "not browser"]))
+        legs.append(("machine", MACHINE))
     else:
         print("No PostgreSQL on 5432 with Redis on 6379 here: the machine leg is left out.")
-    failed = [name for name, services, chosen in legs if not passes(name, services, chosen)]
+    failed = [name for name, services in legs if not passes(name, services)]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
-def passes(leg, services, chosen):
+def passes(leg, services):
     print(f"--- {leg}", flush=True)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TEST_")}
     environment |= {"TEST_LEG": leg, **services}
-    return subprocess.call([*PYTEST, *chosen, *sys.argv[1:]], cwd=ROOT, env=environment) == 0
+    return subprocess.call([*PYTEST, *sys.argv[1:]], cwd=ROOT, env=environment) == 0
 
 
 def answers(port):

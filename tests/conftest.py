@@ -19,10 +19,19 @@ settings.STORAGES["staticfiles"]["BACKEND"] = (
 )
 
 
+# Tests that start services of their own, whatever the leg: the first leg runs them for all.
+ONCE = ("tests/house/", "tests/journeys/", "tests/faults/")
+
+
+def belongs_to_leg(item: pytest.Item) -> bool:
+    if LEG == "embedded" and item.get_closest_marker("shared"):
+        return False
+    once = item.nodeid.startswith(ONCE) or item.get_closest_marker("browser")
+    return LEG == "shared" or not once
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The embedded leg leaves out what needs several processes on shared services."""
-    if LEG == "embedded":
-        items[:] = [item for item in items if not item.get_closest_marker("shared")]
+    items[:] = [item for item in items if belongs_to_leg(item)]
 
 
 @pytest.fixture(scope="session")
