@@ -24,6 +24,7 @@ class Kind(StrEnum):
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_FAILED = "login.failed"
     SESSION_ENDED = "session.ended"
+    SESSION_RENAMED = "session.renamed"
     REFRESH_REUSED = "refresh.reused"
     KEY_CREATED = "key.created"
     KEY_ROTATED = "key.rotated"

@@ -23,7 +23,7 @@ def read(sid: UUID | str) -> tuple[Any | None, str | None]:
 
 def store(session: DeviceSession, state: Any, *, epoch: str | None) -> None:
     """Remember a state read from the database; never beyond the session's own end."""
-    left = min(session.idle_expires_at, session.expires_at) - timezone.now()
+    left = session.ends_at() - timezone.now()
     shared_cache.store(
         _key(session.pk), state, epoch=epoch, ttl=min(left, settings.AUTH_LIVE_STATE_TTL)
     )

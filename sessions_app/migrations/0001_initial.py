@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('last_seen_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(null=True)),
-                ('end_reason', models.CharField(blank=True, choices=[('logout', 'Logout'), ('logout_all', 'Logout All'), ('password_changed', 'Password Changed'), ('deactivated', 'Deactivated'), ('refresh_reused', 'Refresh Reused'), ('ended_by_staff', 'Ended By Staff')], max_length=32)),
+                ('end_reason', models.CharField(blank=True, max_length=32)),
                 ('device', models.CharField(max_length=120)),
                 ('user_agent', models.CharField(blank=True, max_length=512)),
                 ('ip_address', models.GenericIPAddressField(null=True)),

@@ -11,10 +11,14 @@ from django.utils import timezone
 
 from security.identifiers import uuid7
 
+LONGEST_DEVICE = 120
+
 
 class EndReason(models.TextChoices):
     LOGOUT = "logout"
     LOGOUT_ALL = "logout_all"
+    LOGOUT_OTHERS = "logout_others"
+    REMOTE_LOGOUT = "remote_logout"
     PASSWORD_CHANGED = "password_changed"
     DEACTIVATED = "deactivated"
     REFRESH_REUSED = "refresh_reused"
@@ -58,8 +62,8 @@ class DeviceSession(models.Model):
     created_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    end_reason = models.CharField(max_length=32, blank=True, choices=EndReason.choices)
-    device = models.CharField(max_length=120)
+    end_reason = models.CharField(max_length=32, blank=True)
+    device = models.CharField(max_length=LONGEST_DEVICE)
     user_agent = models.CharField(max_length=512, blank=True)
     ip_address = models.GenericIPAddressField(null=True)
     amr = models.JSONField(default=list)
@@ -80,5 +84,8 @@ class DeviceSession(models.Model):
         return f"{self.device} ({self.created_at:%Y-%m-%d})"
 
     def is_live(self, now: datetime | None = None) -> bool:
-        now = now or timezone.now()
-        return self.ended_at is None and min(self.idle_expires_at, self.expires_at) > now
+        return self.ended_at is None and self.ends_at() > (now or timezone.now())
+
+    def ends_at(self) -> datetime:
+        """When the session ends unless it is refreshed before."""
+        return min(self.idle_expires_at, self.expires_at)

@@ -83,6 +83,25 @@ def end_sessions(
     return len(found)
 
 
+def rename_session(
+    *, session: DeviceSession, device: str, actor: Identified, client: ClientInfo
+) -> DeviceSession:
+    """Give a session a name of its owner's own."""
+    with transaction.atomic():
+        before, session.device = session.device, device
+        session.save(update_fields=["device"])
+        audit.record(
+            Kind.SESSION_RENAMED,
+            actor=actor,
+            subject=_Subject(session.user_id),
+            client=client,
+            session_id=session.pk,
+            before={"device": before},
+            after={"device": device},
+        )
+    return session
+
+
 class _Subject:
     """A user by id alone; the row is not needed to be named."""
 

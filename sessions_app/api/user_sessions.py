@@ -1,0 +1,53 @@
+"""A user's sessions, for operators."""
+
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.http import Http404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from security.api.permissions import HasPermission
+from security.api.requests import SignedInRequest
+from security.client_info import client_info
+from sessions_app.api.sessions import RevokedOutput, SessionOutput, current_sid
+from sessions_app.models import DeviceSession
+from sessions_app.models.device_session import EndReason
+from sessions_app.services.sessions import end_sessions
+
+
+@extend_schema_view(
+    get=extend_schema(operation_id="user_sessions_list", responses=SessionOutput(many=True)),
+    delete=extend_schema(operation_id="user_sessions_end", request=None, responses=RevokedOutput),
+)
+class UserSessionsView(APIView):
+    """Where a user is signed in; a DELETE ends every session of theirs."""
+
+    permission_classes = (HasPermission,)
+
+    @property
+    def required_permission(self) -> str:
+        verb = "delete" if self.request.method == "DELETE" else "view"
+        return f"sessions_app.{verb}_devicesession"
+
+    def get(self, request: SignedInRequest, pk: UUID) -> Response:
+        _known_user(pk)
+        sessions = DeviceSession.objects.live().for_user(pk)
+        context = {"current": current_sid(request)}
+        return Response(SessionOutput(sessions, many=True, context=context).data)
+
+    def delete(self, request: SignedInRequest, pk: UUID) -> Response:
+        _known_user(pk)
+        revoked = end_sessions(
+            DeviceSession.objects.live().for_user(pk),
+            reason=EndReason.ENDED_BY_STAFF,
+            actor=request.user,
+            client=client_info(request),
+        )
+        return Response({"revoked": revoked})
+
+
+def _known_user(pk: UUID) -> None:
+    if not get_user_model().objects.filter(pk=pk).exists():
+        raise Http404
