@@ -7,8 +7,10 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 
 from accounts.models import User
 from accounts.services.live_state import live_user
+from accounts.services.login import record_console_sign_in
 from accounts.services.passwords import check_password
 from accounts.tokens import AccessToken
+from security.client_info import client_info
 from security.errors import SessionEnded, TokenExpired, TokenInvalid
 
 
@@ -56,9 +58,9 @@ class IdentifierBackend(BaseBackend):
         user: User | None = (
             User.objects.select_related("role").for_identifier(username or "").first()
         )
-        if check_password(user, password or "") and user and user.is_active:
-            return user
-        return None
+        right = check_password(user, password or "") and user is not None and user.is_active
+        record_console_sign_in(user, client=client_info(request), succeeded=right)
+        return user if right else None
 
     def get_user(self, user_id: Any) -> User | None:
         user: User | None = User.objects.select_related("role").filter(pk=user_id).first()

@@ -1,7 +1,41 @@
 """The operators' console."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver
+
+from accounts.identifiers import LONGEST_EMAIL
+from security.errors import AuthError
+
+# Django's form would set a password past accounts.services.passwords: untold, every session alive.
+LEFT_OUT = {"password_change", "password_change_done"}
+
+
+class SignInForm(AdminAuthenticationForm):
+    """Sign-in by e-mail or username; one answer for everybody who isn't let in."""
+
+    error_messages = {
+        "invalid_login": "This e-mail or username and password don't open the console.",
+        "inactive": "This e-mail or username and password don't open the console.",
+    }
+
+    def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        identifier = self.fields["username"]
+        identifier.label = "E-mail or username"
+        identifier.max_length = LONGEST_EMAIL  # type: ignore[attr-defined]
+        identifier.widget.attrs |= {"maxlength": LONGEST_EMAIL, "spellcheck": "false"}
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except AuthError as error:
+            raise ValidationError(error.detail, code=error.code) from error
 
 
 class ConsoleSite(AdminSite):
@@ -9,5 +43,9 @@ class ConsoleSite(AdminSite):
 
     site_header = site_title = settings.PROJECT_NAME
     index_title = "Console"
-    site_url = "/docs"
+    site_url = None if settings.AUTH_DOCS == "off" else "/docs"
     enable_nav_sidebar = True
+    login_form = SignInForm
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        return [url for url in super().get_urls() if getattr(url, "name", None) not in LEFT_OUT]

@@ -25,9 +25,11 @@ urlpatterns = [
     path("docs/errors", ErrorsView.as_view(), name="errors"),
     path("redoc", RedocView.as_view(), name="redoc"),
     path("favicon.ico", RedirectView.as_view(url="/static/authsite/favicon.svg")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("security.urls")),
     path("", include(about)),
     path("api/v1/", include(about)),
     path("api/v1/", include("accounts.urls")),
+    path("api/v1/", include("sessions_app.urls")),
 ]

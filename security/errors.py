@@ -101,7 +101,7 @@ class NotOnYourself(AuthError):
 class GrantTooWide(AuthError):
     code = "grant_too_wide"
     status = 403
-    detail = "Nobody grants a permission that they lack."
+    detail = "Nobody grants a permission that they lack, or changes somebody who has more."
 
 
 class PrivilegedField(AuthError):
@@ -126,6 +126,18 @@ class NotFound(AuthError):
     code = "not_found"
     status = 404
     detail = "There is nothing at this address."
+
+
+class MethodNotAllowed(AuthError):
+    code = "method_not_allowed"
+    status = 405
+    detail = "This address does not take this method; the Allow header names those that it takes."
+
+
+class UnsupportedMediaType(AuthError):
+    code = "unsupported_media_type"
+    status = 415
+    detail = "This address does not take a body of this content type."
 
 
 class InternalError(AuthError):

@@ -71,7 +71,9 @@ def bad_request(_request: HttpRequest, exception: Exception) -> HttpResponse:
     return problem_response(MalformedRequest())
 
 
-def forbidden(_request: HttpRequest, exception: Exception) -> HttpResponse:
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path_info.startswith("/admin/"):
+        return defaults.permission_denied(request, exception)
     return problem_response(PermissionMissing())
 
 

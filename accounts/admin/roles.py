@@ -14,3 +14,13 @@ if admin.site.is_registered(Group):
 @admin.register(Role)
 class RoleAdmin(ReadOnlyAdmin):
     list_display = ("name", "description", "console_access", "quota", "quota_seconds", "is_builtin")
+    fields = (
+        "name",
+        "description",
+        "all_permissions",
+        "permissions",
+        "console_access",
+        "quota",
+        "quota_seconds",
+        "is_builtin",
+    )

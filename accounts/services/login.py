@@ -63,6 +63,15 @@ def log_in(*, identifier: str, password: str, client: ClientInfo) -> SignedIn:
     return issue_pair(session, user)
 
 
+def record_console_sign_in(user: User | None, *, client: ClientInfo, succeeded: bool) -> None:
+    """Count and audit a sign-in to the console, whose own session Django keeps."""
+    if not succeeded:
+        _refuse(user, client, reason=InvalidCredentials.code)
+        return
+    SIGN_INS.labels("succeeded").inc()
+    audit.record(Kind.LOGIN_SUCCEEDED, actor=user, subject=user, client=client, to="console")
+
+
 def _refuse(user: User | None, client: ClientInfo, *, reason: str) -> None:
     SIGN_INS.labels(reason).inc()
     audit.record(Kind.LOGIN_FAILED, subject=user, client=client, reason=reason)

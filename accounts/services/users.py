@@ -79,9 +79,13 @@ def deactivate_self(
 def set_active(
     *, user: User, is_active: bool, actor: User | None, client: ClientInfo | None = None
 ) -> None:
-    """Activate, or deactivate and end every session. Raises NotOnYourself or LastAdmin."""
+    """Activate, or deactivate and end every session.
+
+    Raises NotOnYourself, GrantTooWide or LastAdmin.
+    """
     if actor is not None and actor.pk == user.pk and not is_active:
         raise NotOnYourself
+    _refuse_beyond(actor, user.role)
     _set_active(user=user, is_active=is_active, actor=actor, client=client or ClientInfo())
 
 
@@ -116,42 +120,48 @@ def change_role(
     if actor is not None:
         if actor.pk == user.pk:
             raise NotOnYourself
-        if role.all_permissions > actor.role.all_permissions or not role.codes <= actor.role.codes:
-            raise GrantTooWide
-    with transaction.atomic():
-        if not role.all_permissions:
-            _keep_one_admin(user)
-        before = User.objects.select_for_update().values_list("role_id", flat=True).get(pk=user.pk)
-        if before == role.pk:
-            return
-        User.objects.filter(pk=user.pk).update(role=role, updated_at=timezone.now())
-        audit.record(
-            Kind.USER_CHANGED,
-            actor=actor,
-            subject=user,
-            client=client,
-            before={"role": before},
-            after={"role": role.pk},
-        )
-        live_state.drop_for_user_after_commit(user.pk)
+        _refuse_beyond(actor, role)
+    _change_field("role_id", role.pk, user=user, actor=actor, client=client)
 
 
-def change_tier(*, user: User, tier: str, actor: User | None, client: ClientInfo) -> None:
+def change_tier(
+    *, user: User, tier: str, actor: User | None, client: ClientInfo | None = None
+) -> None:
     """Give the user another tier, effective from the next request and token."""
+    _change_field("tier", tier, user=user, actor=actor, client=client)
+
+
+def _change_field(
+    name: str, value: str, *, user: User, actor: User | None, client: ClientInfo | None
+) -> None:
+    """Change one column that live state and tokens are made of. Raises GrantTooWide, LastAdmin."""
     with transaction.atomic():
-        before = User.objects.select_for_update().values_list("tier", flat=True).get(pk=user.pk)
-        if before == tier:
+        stored = User.objects.select_related("role").select_for_update(of=("self",))
+        present = stored.get(pk=user.pk)
+        _refuse_beyond(actor, present.role)
+        before = getattr(present, name)
+        if before == value:
             return
-        User.objects.filter(pk=user.pk).update(tier=tier, updated_at=timezone.now())
+        if name == "role_id" and present.role.all_permissions:
+            _keep_one_admin(user)
+        User.objects.filter(pk=user.pk).update(**{name: value, "updated_at": timezone.now()})
         audit.record(
             Kind.USER_CHANGED,
             actor=actor,
             subject=user,
             client=client,
-            before={"tier": before},
-            after={"tier": tier},
+            before={name.removesuffix("_id"): before},
+            after={name.removesuffix("_id"): value},
         )
         live_state.drop_for_user_after_commit(user.pk)
+
+
+def _refuse_beyond(actor: User | None, role: Role) -> None:
+    """Nobody grants, or takes from somebody, what they don't hold themselves."""
+    if actor is None or actor.role.all_permissions:
+        return
+    if role.all_permissions or not role.codes <= actor.role.codes:
+        raise GrantTooWide
 
 
 def _keep_one_admin(user: User) -> None:

@@ -1,12 +1,14 @@
 """What the console's pages share: they change nothing but through services."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin
+from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from security.errors import AuthError
+from security.errors import AuthError, FieldError
 
 
 def operator(request: HttpRequest) -> Any:
@@ -14,11 +16,25 @@ def operator(request: HttpRequest) -> Any:
     return request.user
 
 
+class WordFilter(SimpleListFilter):
+    """Filters a column by the words it can hold, without asking the whole table which it does."""
+
+    words: Iterable[str]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(word), str(word)) for word in self.words]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        word = self.value()
+        return queryset.filter(**{str(self.parameter_name): word}) if word else queryset
+
+
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
     """A page to look at, for those whose role may view it; also for those who may everything."""
 
-    actions_selection_counter = False
+    # Counting over all rows costs more than what it tells.
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -28,6 +44,12 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        title = str(self.opts.verbose_name_plural).capitalize()
+        return super().changelist_view(request, {"title": title} | (extra_context or {}))
 
 
 class ServiceAdmin(ReadOnlyAdmin):
@@ -43,5 +65,11 @@ class ServiceAdmin(ReadOnlyAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except AuthError as error:
-            self.message_user(request, error.detail, messages.ERROR)
+            self.message_user(request, _sentences(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+
+
+def _sentences(error: AuthError) -> str:
+    if isinstance(error, FieldError):
+        return " ".join(detail for _, _, detail in error.errors)
+    return error.detail

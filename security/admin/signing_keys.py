@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from security.admin.pages import ReadOnlyAdmin, operator
@@ -16,10 +17,23 @@ from security.models import SigningKey
 
 @admin.register(SigningKey)
 class SigningKeyAdmin(ReadOnlyAdmin):
-    list_display = ("kid", "algorithm", "state", "created_at", "activated_at", "verifies_until")
-    list_filter = ("state", "algorithm")
-    exclude = ("sealed_private_key",)
+    list_display = ("key", "state", "algorithm", "created_at", "activated_at", "verifies_until")
+    sortable_by = ("created_at",)
+    fields = (
+        "kid",
+        "state",
+        "algorithm",
+        "public_jwk",
+        "created_at",
+        "activated_at",
+        "verifies_until",
+        "revoked_at",
+    )
     change_list_template = "admin/security/signingkey/change_list.html"
+
+    @admin.display(description="key")
+    def key(self, key: SigningKey) -> str:
+        return format_html('<span class="code" title="{}">{}…</span>', key.kid, key.kid[:12])
 
     def get_urls(self) -> list[URLPattern]:
         rotate_view = self.admin_site.admin_view(require_POST(self.rotate))

@@ -5,9 +5,10 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from security.admin.pages import ReadOnlyAdmin, operator
+from security.admin.pages import ReadOnlyAdmin, WordFilter, operator
 from security.client_info import client_info
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_sessions
@@ -18,15 +19,62 @@ for ledger in (BlacklistedToken, OutstandingToken):
         admin.site.unregister(ledger)
 
 
+class StateFilter(admin.SimpleListFilter):
+    """Sessions that are alive, and those that were ended, fell idle or expired."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("live", "Live"), ("over", "Over")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[DeviceSession]
+    ) -> QuerySet[DeviceSession]:
+        if self.value() == "live":
+            return queryset & DeviceSession.objects.live()
+        if self.value() == "over":
+            return queryset & DeviceSession.objects.over_since(timezone.now())
+        return queryset
+
+
+class EndReasonFilter(WordFilter):
+    title = "end reason"
+    parameter_name = "end_reason"
+    words = DeviceSession.EndReason
+
+
 @admin.register(DeviceSession)
 class DeviceSessionAdmin(ReadOnlyAdmin):
-    list_display = ("user", "device", "ip_address", "created_at", "last_seen_at", "ended_at")
-    list_filter = ("end_reason", "created_at")
+    list_display = ("user", "device", "ip_address", "created_at", "last_seen_at", "live")
+    list_filter = (StateFilter, EndReasonFilter, "created_at")
+    sortable_by = ()
     list_select_related = ("user",)
     search_fields = ("=user__email_key", "=user__username_key", "=ip_address")
     search_help_text = "A whole e-mail address, username or IP address."
-    exclude = ("refresh_jti",)
+    fields = (
+        "id",
+        "user",
+        "live",
+        "device",
+        "user_agent",
+        "ip_address",
+        "amr",
+        "created_at",
+        "last_seen_at",
+        "refreshed_at",
+        "generation",
+        "idle_expires_at",
+        "expires_at",
+        "ended_at",
+        "end_reason",
+    )
+    readonly_fields = ("live",)
     actions = ("end_selected", "end_all_of_user")
+
+    @admin.display(boolean=True)
+    def live(self, session: DeviceSession) -> bool:
+        return session.is_live()
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("sessions_app.delete_devicesession")

@@ -1,0 +1,72 @@
+"""Operators at the console."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client, TestCase
+from django.urls import reverse
+
+from accounts.models import Role, User
+from tests.client import PASSWORD
+
+
+class Console(Client):
+    """The console as its operator's browser sees it. Work due after a commit runs, as it would."""
+
+    def request(self, **request: Any) -> Any:
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            return super().request(**request)
+
+    def sign_in(self, identifier: str, password: str = PASSWORD) -> Any:
+        sent = {"username": identifier, "password": password, "next": "/admin/"}
+        return self.post("/admin/login/", sent)
+
+    def texts(self, answer: Any) -> list[str]:
+        """The messages and errors that a page shows."""
+        form = answer.context.get("adminform")
+        errors = form.form.non_field_errors() if form else []
+        return [*map(str, answer.context.get("messages", [])), *map(str, errors)]
+
+    def html(self, path: str) -> str:
+        answer = self.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        return str(answer.content.decode())
+
+    def save_user(self, user: User, **changes: Any) -> Any:
+        """Send the user's form as the page shows it, with some fields changed."""
+        path = reverse("admin:accounts_user_change", args=[user.pk])
+        form = self.get(path).context["adminform"].form
+        shown = {name: form[name].value() for name in form.fields}
+        sent = {
+            name: value for name, value in (shown | changes).items() if value not in (None, False)
+        }
+        return self.post(path, sent, follow=True)
+
+
+@pytest.fixture
+def console(db: None) -> Console:
+    """A browser at the console, not signed in."""
+    return Console(raise_request_exception=False)
+
+
+@pytest.fixture
+def operator(console: Console, admin: User) -> Console:
+    """An admin at the console."""
+    assert console.sign_in("root").status_code == 302
+    return console
+
+
+@pytest.fixture
+def make_role(db: None) -> Callable[..., Role]:
+    def make(name: str, *permissions: str, console_access: bool = True) -> Role:
+        role = Role.objects.create(name=name, console_access=console_access)
+        for permission in permissions:
+            app, codename = permission.split(".")
+            found = role.permissions.model.objects.get(
+                content_type__app_label=app, codename=codename
+            )
+            role.permissions.add(found)
+        return role
+
+    return make

@@ -1,0 +1,569 @@
+"""The console: who gets in, what it shows, what it changes and what it refuses."""
+
+# ruff: noqa: RUF001 - look-alike letters are the point of some tests
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib import admin as django_admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts import authentication
+from accounts.admin.users import UserAdmin
+from accounts.models import Role, User
+from security.errors import GrantTooWide, TooBusy
+from security.models import AuditEvent, SigningKey
+from sessions_app.models import DeviceSession
+from tests.client import Client, assert_problem
+from tests.console.conftest import Console
+
+SCRIPT = "<script>alert(1)</script>"
+REFUSED = "This e-mail or username and password don&#x27;t open the console."
+LISTS = [
+    "/admin/accounts/user/",
+    "/admin/accounts/role/",
+    "/admin/sessions_app/devicesession/",
+    "/admin/security/signingkey/",
+    "/admin/security/auditevent/",
+]
+
+
+def change_path(row: Any, page: str = "change") -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
+
+
+def every_page() -> list[str]:
+    """Index, every list and the page of every row."""
+    paths = ["/admin/", "/admin/accounts/", "/admin/security/", "/admin/sessions_app/", *LISTS]
+    for model in django_admin.site._registry:
+        paths += [change_path(row) for row in model._default_manager.all()]
+    return paths
+
+
+def end_sessions(console: Console, action: str, *sessions: DeviceSession) -> Any:
+    chosen = {"action": action, "_selected_action": [str(session.pk) for session in sessions]}
+    return console.post("/admin/sessions_app/devicesession/", chosen, follow=True)
+
+
+class TestSignIn:
+    @pytest.mark.parametrize(
+        "identifier", ["root", "ROOT", "root@example.com", "Root@Example.COM", " root ", "ｒｏｏｔ"]
+    )
+    def test_by_email_or_username_in_any_case(
+        self, console: Console, admin: User, identifier: str
+    ) -> None:
+        answer = console.sign_in(identifier)
+        assert answer.status_code == 302
+        assert answer.headers["Location"] == "/admin/"
+        assert "Log out" in console.html("/admin/")
+
+    def test_all_who_are_refused_see_the_same_page(
+        self, console: Console, alice: User, admin: User, make_user: Callable[..., User]
+    ) -> None:
+        make_user("gone", role="admin", is_active=False)
+        attempts = [("alice", None), ("gone", None), ("root", "wrong"), ("nobody", "wrong")]
+        pages = set()
+        for identifier, password in attempts:
+            answer = console.sign_in(identifier, *([password] if password else []))
+            assert answer.status_code == 200
+            page = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", answer.content.decode())
+            pages.add(page.replace(f'value="{identifier}"', ""))
+        assert len(pages) == 1
+        assert REFUSED in pages.pop()
+        assert console.get("/admin/").status_code == 302
+
+    @pytest.mark.parametrize("identifier", ["", "\x00", "x" * 100_000, "a@b@c"])
+    def test_nonsense_is_refused(self, console: Console, admin: User, identifier: str) -> None:
+        assert console.sign_in(identifier).status_code == 200
+
+    def test_a_busy_hasher_is_a_message(
+        self, console: Console, admin: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def busy(*_: Any) -> bool:
+            raise TooBusy
+
+        monkeypatch.setattr(authentication, "check_password", busy)
+        answer = console.sign_in("root")
+        assert answer.status_code == 200
+        assert TooBusy.detail in answer.content.decode()
+
+    def test_the_cookie_is_kept_from_scripts_and_other_sites(
+        self, console: Console, admin: User
+    ) -> None:
+        console.get("/admin/login/")
+        planted = "a" * 32
+        console.cookies[settings.SESSION_COOKIE_NAME] = planted
+        token = console.cookies["csrftoken"].value
+        console.sign_in("root")
+        cookie = console.cookies[settings.SESSION_COOKIE_NAME]
+        assert cookie.value != planted
+        assert cookie["httponly"]
+        assert cookie["samesite"] == "Strict"
+        assert console.cookies["csrftoken"].value != token
+        first = cookie.value
+        console.post("/admin/logout/")
+        console.cookies[settings.SESSION_COOKIE_NAME] = first
+        assert console.get("/admin/").status_code == 302
+        console.sign_in("root")
+        assert console.cookies[settings.SESSION_COOKIE_NAME].value != first
+
+    def test_the_address_without_slash_leads_in(self, console: Console) -> None:
+        assert console.get("/admin").headers["Location"] == "/admin/"
+
+    def test_a_deactivated_admin_is_out(
+        self, operator: Console, admin: User, make_user: Callable[..., User]
+    ) -> None:
+        make_user("second", role="admin")
+        other = Console()
+        other.sign_in("second")
+        other.save_user(admin, is_active=False)
+        answer = operator.get("/admin/")
+        assert answer.status_code == 302
+        assert answer.headers["Location"].startswith("/admin/login/")
+
+    def test_a_demoted_admin_is_out(
+        self, operator: Console, admin: User, make_user: Callable[..., User]
+    ) -> None:
+        make_user("second", role="admin")
+        other = Console()
+        other.sign_in("second")
+        other.save_user(admin, role="user")
+        assert operator.get("/admin/accounts/user/").status_code == 302
+
+    def test_nobody_else_gets_a_page(self, console: Console, admin: User) -> None:
+        for path in every_page():
+            answer = console.get(path)
+            assert answer.status_code == 302, path
+            assert answer.headers["Location"].startswith("/admin/login/")
+
+
+class TestPages:
+    def test_every_page_answers_without_secrets(
+        self, operator: Console, client: Client, alice: User
+    ) -> None:
+        client.sign_in("alice")
+        client.post("/auth/login", {"username": "alice", "password": "wrong"})
+        secrets = {user.password for user in User.objects.all()}
+        secrets |= {key.sealed_private_key for key in SigningKey.objects.all()}
+        secrets |= {session.refresh_jti for session in DeviceSession.objects.all()}
+        secrets |= {"argon2", "sealed_private_key", "Sealed private key", "refresh_jti"}
+        pages = every_page()
+        assert len(pages) > len(LISTS) + 12
+        for path in pages:
+            html = operator.html(path)
+            found = [secret for secret in secrets if secret and secret in html]
+            assert not found, path
+
+    def test_every_page_has_language_title_and_strict_policy(self, operator: Console) -> None:
+        for path in [*every_page(), "/docs", "/docs/errors"]:
+            answer = operator.get(path)
+            html = answer.content.decode()
+            assert re.search(r'<html lang="en"', html), path
+            assert re.search(r"<title>\s*\S", html), path
+            assert "unsafe" not in answer.headers["Content-Security-Policy"], path
+            assert " style=" not in html, path
+            assert "<style" not in html, path
+            assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", html), path
+
+    def test_redoc_needs_no_unsafe_styles(self, console: Console) -> None:
+        assert "unsafe" not in console.get("/redoc").headers["Content-Security-Policy"]
+
+    def test_pages_we_replaced_are_gone(self, operator: Console) -> None:
+        for path in (
+            "auth/group/",
+            "auth/user/",
+            "token_blacklist/outstandingtoken/",
+            "token_blacklist/blacklistedtoken/",
+            "password_change/",
+        ):
+            answer = operator.get(f"/admin/{path}")
+            assert answer.status_code == 404, path
+            assert answer.headers["Content-Type"].startswith("text/html")
+
+    def test_a_fault_shows_nothing_of_the_inside(
+        self, operator: Console, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any) -> None:
+            raise RuntimeError("inside")
+
+        monkeypatch.setattr(UserAdmin, "get_queryset", fail)
+        answer = operator.get("/admin/accounts/user/")
+        html = answer.content.decode()
+        assert answer.status_code == 500
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert "inside" not in html
+        assert "<style" not in html
+
+    def test_markup_is_escaped(self, operator: Console, alice: User) -> None:
+        User.objects.filter(pk=alice.pk).update(username=SCRIPT, first_name=SCRIPT, tier=SCRIPT)
+        api = Client(user_agent=SCRIPT)
+        api.sign_in("alice@example.com")
+        DeviceSession.objects.update(device=SCRIPT)
+        AuditEvent.objects.filter(subject_id=alice.pk).update(details={"note": SCRIPT})
+        escaped = 0
+        for path in [*every_page(), f"/admin/accounts/user/?q={SCRIPT}"]:
+            html = operator.html(path)
+            assert SCRIPT not in html, path
+            escaped += "&lt;script&gt;" in html
+        assert escaped >= 6
+
+    def test_users_are_found_in_any_case(self, operator: Console, alice: User, bob: User) -> None:
+        for words in ("ALICE", "Alice@EXAM", "liddell", "ａｌｉｃｅ"):
+            html = operator.html(f"/admin/accounts/user/?q={words}")
+            assert change_path(alice) in html, words
+            assert change_path(bob) not in html, words
+
+    @pytest.mark.parametrize(
+        "query", ["role__name__exact=admin", "is_active__exact=0", "tier=premium"]
+    )
+    def test_users_are_filtered(self, operator: Console, alice: User, query: str) -> None:
+        assert change_path(alice) not in operator.html(f"/admin/accounts/user/?{query}")
+        User.objects.filter(pk=alice.pk).update(role="admin", is_active=False, tier="premium")
+        assert change_path(alice) in operator.html(f"/admin/accounts/user/?{query}")
+
+    def test_sessions_are_found_and_filtered(
+        self, operator: Console, client: Client, alice: User, bob: User
+    ) -> None:
+        client.sign_in("alice")
+        session = DeviceSession.objects.get()
+        base = "/admin/sessions_app/devicesession/"
+        found = ["q=alice", "q=127.0.0.1", "state=live", f"user__id__exact={alice.pk}"]
+        missed = ["q=bob", "q=10.0.0.1", "state=over", f"user__id__exact={bob.pk}"]
+        for query in found:
+            assert change_path(session) in operator.html(f"{base}?{query}"), query
+        for query in missed:
+            assert change_path(session) not in operator.html(f"{base}?{query}"), query
+        client.post("/auth/logout")
+        for query in ("state=over", "end_reason=logout"):
+            assert change_path(session) in operator.html(f"{base}?{query}"), query
+        for query in ("state=live", "end_reason=deactivated"):
+            assert change_path(session) not in operator.html(f"{base}?{query}"), query
+
+    def test_the_trail_is_searched_by_id(
+        self, operator: Console, client: Client, alice: User, bob: User
+    ) -> None:
+        client.sign_in("alice")
+        event = AuditEvent.objects.get(subject_id=alice.pk)
+        base = "/admin/security/auditevent/"
+        for query in (f"q={alice.pk}", f"q={event.request_id}", "kind=login.succeeded"):
+            assert change_path(event) in operator.html(f"{base}?{query}"), query
+        for query in (f"q={bob.pk}", "q=alice", "kind=key.revoked"):
+            assert change_path(event) not in operator.html(f"{base}?{query}"), query
+
+    @pytest.mark.parametrize("path", LISTS)
+    def test_a_longer_list_needs_no_more_queries(
+        self, operator: Console, client: Client, make_user: Callable[..., User], path: str
+    ) -> None:
+        def queries() -> int:
+            with CaptureQueriesContext(connection) as captured:
+                operator.html(path)
+            return len(captured)
+
+        make_user("first")
+        client.sign_in("first")
+        before = queries()
+        for number in range(5):
+            make_user(f"more{number}")
+            client.sign_in(f"more{number}")
+        assert queries() == before
+
+
+class TestChangingUsers:
+    def test_a_role_counts_at_once_for_tokens_already_issued(
+        self, operator: Console, client: Client, alice: User, admin: User
+    ) -> None:
+        client.sign_in("alice")
+        assert client.get("/users/me").json()["role"] == "user"
+        answer = operator.save_user(alice, role="admin")
+        assert answer.status_code == 200
+        assert client.get("/users/me").json()["is_admin"] is True
+        event = AuditEvent.objects.get(kind="user.changed")
+        assert (event.actor_id, event.subject_id) == (admin.pk, alice.pk)
+        assert event.details == {"before": {"role": "user"}, "after": {"role": "admin"}}
+        assert event.ip_address == "127.0.0.1"
+
+    def test_deactivation_ends_sessions_at_once(
+        self, operator: Console, client: Client, alice: User, admin: User
+    ) -> None:
+        client.sign_in("alice")
+        assert client.get("/users/me").status_code == 200
+        operator.save_user(alice, is_active=False)
+        assert_problem(client.get("/users/me"), 401, "session_ended")
+        assert AuditEvent.objects.get(kind="user.deactivated").actor_id == admin.pk
+        assert AuditEvent.objects.get(kind="session.ended").actor_id == admin.pk
+        operator.save_user(User.objects.get(pk=alice.pk), is_active="on")
+        assert AuditEvent.objects.get(kind="user.activated").actor_id == admin.pk
+        assert_problem(client.get("/users/me"), 401, "session_ended")
+        client.sign_in("alice")
+
+    def test_names_and_tier_are_changed_and_audited(
+        self, operator: Console, client: Client, alice: User, admin: User
+    ) -> None:
+        client.sign_in("alice")
+        operator.save_user(alice, username="Alicia", last_name="L", tier="premium")
+        me = client.get("/users/me").json()
+        assert (me["username"], me["last_name"], me["tier"]) == ("Alicia", "L", "premium")
+        events = AuditEvent.objects.filter(kind="user.changed", subject_id=alice.pk)
+        assert {event.actor_id for event in events} == {admin.pk}
+        assert len(events) == 2
+        client.sign_in("ALICIA")
+
+    def test_a_username_can_be_taken_away_where_an_address_is_left(
+        self, operator: Console, alice: User
+    ) -> None:
+        operator.save_user(alice, username="")
+        assert User.objects.get(pk=alice.pk).username is None
+        User.objects.filter(pk=alice.pk).update(
+            username="alice", username_key="alice", email=None, email_key=None
+        )
+        answer = operator.save_user(User.objects.get(pk=alice.pk), username="")
+        assert "needs a username" in answer.content.decode()
+        assert User.objects.get(pk=alice.pk).username == "alice"
+
+    @pytest.mark.parametrize(
+        ("username", "message"),
+        [("BOB", "already exists"), ("a@b", "letters, digits"), ("аlice", "one script")],
+    )
+    def test_an_unusable_username_is_refused_with_the_reason(
+        self, operator: Console, alice: User, bob: User, username: str, message: str
+    ) -> None:
+        answer = operator.save_user(alice, username=username, first_name="Changed")
+        assert message in " ".join(operator.texts(answer))
+        assert User.objects.get(pk=alice.pk).username == "alice"
+        assert User.objects.get(pk=alice.pk).first_name == "Alice"
+
+    @pytest.mark.parametrize("change", [{"role": "user"}, {"is_active": False}])
+    def test_nobody_demotes_or_deactivates_themselves(
+        self,
+        operator: Console,
+        admin: User,
+        make_user: Callable[..., User],
+        change: dict[str, Any],
+    ) -> None:
+        make_user("second", role="admin")
+        answer = operator.save_user(admin, first_name="Changed", **change)
+        assert operator.texts(answer) == ["Nobody deactivates or demotes themselves here."]
+        after = User.objects.get(pk=admin.pk)
+        assert (after.role_id, after.is_active, after.first_name) == ("admin", True, "")
+        assert not AuditEvent.objects.filter(kind__startswith="user.").exists()
+
+    @pytest.mark.parametrize("change", [{"role": "user"}, {"is_active": False}])
+    def test_nobody_changes_somebody_who_may_do_more(
+        self,
+        console: Console,
+        admin: User,
+        make_user: Callable[..., User],
+        make_role: Callable[..., Role],
+        change: dict[str, Any],
+    ) -> None:
+        make_role("keeper", "accounts.view_user", "accounts.change_user")
+        make_user("keeper", role="keeper")
+        console.sign_in("keeper")
+        answer = console.save_user(admin, **change)
+        assert console.texts(answer) == [GrantTooWide.detail]
+        after = User.objects.get(pk=admin.pk)
+        assert (after.role_id, after.is_active) == ("admin", True)
+
+    def test_nobody_grants_what_they_lack(
+        self,
+        console: Console,
+        alice: User,
+        make_user: Callable[..., User],
+        make_role: Callable[..., Role],
+    ) -> None:
+        make_role("keeper", "accounts.view_user", "accounts.change_user")
+        make_user("keeper", role="keeper")
+        console.sign_in("keeper")
+        answer = console.save_user(alice, role="admin")
+        assert console.texts(answer) == [GrantTooWide.detail]
+        assert User.objects.get(pk=alice.pk).role_id == "user"
+
+    def test_an_old_page_undoes_nothing(
+        self, operator: Console, client: Client, alice: User
+    ) -> None:
+        form = operator.get(change_path(alice)).context["adminform"].form
+        old_page = form["seen"].value()
+        operator.save_user(alice, role="moderator")
+        answer = operator.save_user(alice, seen=old_page, role="user")
+        assert "Somebody changed this user meanwhile" in " ".join(operator.texts(answer))
+        assert User.objects.get(pk=alice.pk).role_id == "moderator"
+        answer = operator.save_user(alice, seen="", role="user")
+        assert User.objects.get(pk=alice.pk).role_id == "moderator"
+
+    def test_a_tier_that_is_no_longer_offered_can_stay(
+        self, operator: Console, alice: User
+    ) -> None:
+        User.objects.filter(pk=alice.pk).update(tier="legacy")
+        operator.save_user(alice, first_name="Ally")
+        after = User.objects.get(pk=alice.pk)
+        assert (after.first_name, after.tier) == ("Ally", "legacy")
+        operator.save_user(alice, tier="made-up")
+        assert User.objects.get(pk=alice.pk).tier == "legacy"
+
+    def test_forged_fields_have_no_effect(self, operator: Console, alice: User) -> None:
+        before = User.objects.values().get(pk=alice.pk)
+        operator.save_user(
+            alice,
+            first_name="Changed",
+            id="00000000-0000-7000-8000-000000000000",
+            email="taken@example.com",
+            email_key="taken@example.com",
+            email_verified_at="2020-01-01 00:00:00",
+            password="argon2$forged",
+            created_at="2020-01-01 00:00:00",
+            last_login="2020-01-01 00:00:00",
+            is_superuser="on",
+            is_staff="on",
+        )
+        after = User.objects.values().get(pk=alice.pk)
+        changed = {name for name in after if after[name] != before[name]}
+        assert changed == {"first_name", "updated_at"}
+
+    def test_users_are_neither_added_nor_deleted_here(self, operator: Console, alice: User) -> None:
+        users = User.objects.count()
+        assert operator.post("/admin/accounts/user/add/", {"email": "x@y.z"}).status_code == 403
+        delete = change_path(alice, "delete")
+        assert operator.post(delete, {"post": "yes"}).status_code == 403
+        chosen = {"action": "delete_selected", "_selected_action": str(alice.pk), "post": "yes"}
+        operator.post("/admin/accounts/user/", chosen)
+        assert User.objects.count() == users
+
+
+class TestEndingSessions:
+    def test_one_session(self, operator: Console, client: Client, alice: User, admin: User) -> None:
+        client.sign_in("alice")
+        phone = Client()
+        phone.sign_in("alice")
+        first = DeviceSession.objects.order_by("created_at")[0]
+        answer = end_sessions(operator, "end_selected", first)
+        assert operator.texts(answer) == ["Sessions ended: 1."]
+        assert_problem(client.get("/users/me"), 401, "session_ended")
+        assert phone.get("/users/me").status_code == 200
+        event = AuditEvent.objects.get(kind="session.ended")
+        assert (event.actor_id, event.subject_id) == (admin.pk, alice.pk)
+        assert event.details == {"reason": "ended_by_staff"}
+
+    def test_all_of_a_user(self, operator: Console, client: Client, alice: User, bob: User) -> None:
+        client.sign_in("alice")
+        phone, other = Client(), Client()
+        phone.sign_in("alice")
+        other.sign_in("bob")
+        one = DeviceSession.objects.filter(user=alice)[0]
+        end_sessions(operator, "end_all_of_user", one)
+        assert_problem(client.get("/users/me"), 401, "session_ended")
+        assert_problem(phone.get("/users/me"), 401, "session_ended")
+        assert other.get("/users/me").status_code == 200
+
+    def test_needs_its_permission(
+        self,
+        console: Console,
+        client: Client,
+        alice: User,
+        make_user: Callable[..., User],
+        make_role: Callable[..., Role],
+    ) -> None:
+        make_role("watcher", "sessions_app.view_devicesession")
+        make_user("watcher", role="watcher")
+        console.sign_in("watcher")
+        client.sign_in("alice")
+        session = DeviceSession.objects.get()
+        assert change_path(session) in console.html("/admin/sessions_app/devicesession/")
+        for action in ("end_selected", "end_all_of_user"):
+            end_sessions(console, action, session)
+        assert client.get("/users/me").status_code == 200
+
+
+class TestRotatingKeys:
+    def test_the_button_lets_the_next_key_sign(self, operator: Console, admin: User) -> None:
+        upcoming = SigningKey.objects.get(state="next").kid
+        assert 'action="/admin/security/signingkey/rotate/"' in operator.html(LISTS[3])
+        answer = operator.post("/admin/security/signingkey/rotate/", follow=True)
+        assert operator.texts(answer) == [f"Key {upcoming} signs from now on."]
+        assert SigningKey.objects.get(state="current").kid == upcoming
+        assert AuditEvent.objects.get(kind="key.rotated").actor_id == admin.pk
+        again = operator.post("/admin/security/signingkey/rotate/", follow=True)
+        assert operator.texts(again)[0].startswith("Nothing was rotated")
+        assert SigningKey.objects.get(state="current").kid == upcoming
+
+    def test_needs_post_permission_and_this_site(
+        self,
+        operator: Console,
+        admin: User,
+        make_user: Callable[..., User],
+        make_role: Callable[..., Role],
+    ) -> None:
+        path = "/admin/security/signingkey/rotate/"
+        current = SigningKey.objects.get(state="current").kid
+        assert operator.get(path).status_code == 405
+
+        make_role("watcher", "security.view_signingkey")
+        make_user("watcher", role="watcher")
+        watcher = Console()
+        watcher.sign_in("watcher")
+        assert "Rotate keys" not in watcher.html(LISTS[3])
+        refused = watcher.post(path)
+        assert refused.status_code == 403
+        assert refused.headers["Content-Type"].startswith("text/html")
+
+        elsewhere = Console(enforce_csrf_checks=True)
+        elsewhere.force_login(admin)
+        forged = elsewhere.post(path)
+        assert forged.status_code == 403
+        assert "<style" not in forged.content.decode()
+
+        assert Console().post(path).status_code == 302
+        assert SigningKey.objects.get(state="current").kid == current
+
+
+class TestReadOnlyPages:
+    def test_forged_posts_change_nothing(
+        self, operator: Console, client: Client, alice: User
+    ) -> None:
+        client.sign_in("alice")
+        for model in (Role, DeviceSession, SigningKey, AuditEvent):
+            rows = model._default_manager
+            before = list(rows.order_by("pk").values())
+            row = rows.all()[0]
+            names = [field.name for field in model._meta.concrete_fields]
+            forged = dict.fromkeys(names, "1") | {"post": "yes"}
+            add = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
+            for path in (add, change_path(row), change_path(row, "delete")):
+                assert operator.post(path, forged).status_code == 403, path
+            chosen = {"action": "delete_selected", "_selected_action": str(row.pk), "post": "yes"}
+            operator.post(add.replace("add/", ""), chosen)
+            assert list(rows.order_by("pk").values()) == before
+
+    def test_a_role_that_may_only_look_at_users(
+        self,
+        console: Console,
+        client: Client,
+        alice: User,
+        make_user: Callable[..., User],
+        make_role: Callable[..., Role],
+    ) -> None:
+        client.sign_in("alice")
+        make_role("watcher", "accounts.view_user")
+        make_user("watcher", role="watcher")
+        console.sign_in("watcher")
+        index = console.html("/admin/")
+        assert "/admin/accounts/user/" in index
+        for path in LISTS[1:]:
+            assert path not in index
+            assert console.get(path).status_code == 403, path
+        for app in ("security", "sessions_app"):
+            assert console.get(f"/admin/{app}/").status_code == 404
+        page = console.html(change_path(alice))
+        assert "alice@example.com" in page
+        assert alice.password not in page
+        assert 'name="_save"' not in page
+        assert "/admin/sessions_app/" not in page
+        assert "/admin/security/" not in page
+        refused = console.post(change_path(alice), {"role": "admin", "tier": "free"})
+        assert refused.status_code == 403
+        assert refused.headers["Content-Type"].startswith("text/html")
+        assert User.objects.get(pk=alice.pk).role_id == "user"
