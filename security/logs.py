@@ -14,7 +14,7 @@ SECRET_NAME = re.compile(
 )
 # A JWT, a bearer credential or a database password inside a longer text.
 SECRET_TEXT = re.compile(
-    r"eyJ[\w-]+\.[\w-]+\.[\w-]*|(?i:bearer)\s+\S+|(?<=://)[^/@\s]+(?=@)"
+    r"eyJ[\w-]+\.[\w-]+\.[\w-]*|(?i:bearer)\s+\S+|(?<=://)[^\s\"']+(?=@)"
     r"|(?i:password|token|secret)[\"']?\s*[=:]\s*[\"']?[^\s\"'&,}]+"
 )
 LONGEST_TEXT = 2000
@@ -26,7 +26,8 @@ def _clean(name: str, value: Any) -> Any:
     if SECRET_NAME.search(name):
         return REMOVED
     if isinstance(value, str):
-        return SECRET_TEXT.sub(REMOVED, value[:LONGEST_TEXT])
+        # Cut last: a secret that loses its end is no longer recognised.
+        return SECRET_TEXT.sub(REMOVED, value[: 2 * LONGEST_TEXT])[:LONGEST_TEXT]
     if isinstance(value, dict):
         return {key: _clean(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -21,6 +21,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 API_PREFIX = "/api/"
 CONSOLE_PREFIX = "/admin/"
+NEVER_STORED = (API_PREFIX, CONSOLE_PREFIX, "/metrics")
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 # A refused body up to this size is read and thrown away, so that its sender gets to see the answer.
 DRAINED_BYTES = 32 * 1024 * 1024
@@ -42,7 +43,7 @@ class RequestContextMiddleware:
         response = self.get_response(request)
         response["X-Request-ID"] = info.request_id
         response["Permissions-Policy"] = PERMISSIONS_POLICY
-        if request.path_info.startswith((API_PREFIX, CONSOLE_PREFIX)):
+        if request.path_info.startswith(NEVER_STORED):
             response.setdefault("Cache-Control", "no-store")
             patch_vary_headers(response, ("Authorization", "Cookie"))
         self._report(request, response, time.perf_counter() - started)
@@ -92,11 +93,12 @@ class RequestLimitsMiddleware:
         to_api = request.path_info.startswith(API_PREFIX)
         if settings.HTTPS_ONLY and to_api and not request.is_secure():
             raise HTTPSRequired
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if request.META.get("HTTP_TRANSFER_ENCODING") and length == "0":
+        given = request.META.get("CONTENT_LENGTH", "")
+        length = int(given) if given.isascii() and given.isdigit() else 0
+        if request.META.get("HTTP_TRANSFER_ENCODING") and not length:
             raise LengthRequired
-        if length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            _drain(request, int(length))
+        if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            _drain(request, length)
             raise BodyTooLarge
 
 

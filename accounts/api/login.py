@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,7 +16,8 @@ from accounts.api.tokens import (
     token_pair,
 )
 from accounts.services.login import log_in
-from security.api.parsers import StrictJSONParser
+from security.api.fields import TextField
+from security.api.parsers import StrictFormParser, StrictJSONParser
 from security.client_info import client_info
 
 
@@ -26,14 +26,17 @@ class LoginView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
-    parser_classes = (StrictJSONParser, FormParser)
+    parser_classes = (StrictJSONParser, StrictFormParser)
 
     class LoginInput(serializers.Serializer[Any]):
-        username = serializers.CharField(
-            max_length=512, required=False, help_text="A username or an e-mail address."
+        username = TextField(
+            max_length=512,
+            required=False,
+            allow_blank=True,
+            help_text="A username or an e-mail address.",
         )
-        email = serializers.CharField(max_length=512, required=False)
-        password = serializers.CharField(max_length=4096, trim_whitespace=False)
+        email = TextField(max_length=512, required=False, allow_blank=True)
+        password = TextField(max_length=4096, trim_whitespace=False)
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             if not attrs.get("username") and not attrs.get("email"):

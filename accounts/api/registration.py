@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 from accounts.api.users import NameInput, UserOutput
 from accounts.identifiers import LONGEST_USERNAME
 from accounts.services.registration import register
+from security.api.fields import TextField
 from security.client_info import client_info
 
 # Never taken from the person who registers; noted in the trail when they try.
@@ -22,12 +23,12 @@ class RegisterView(APIView):
     permission_classes = ()
 
     class RegistrationInput(NameInput):
-        email = serializers.CharField(max_length=320)
-        password = serializers.CharField(max_length=4096, trim_whitespace=False)
-        username = serializers.CharField(
+        email = TextField(max_length=320)
+        password = TextField(max_length=4096, trim_whitespace=False)
+        username = TextField(
             max_length=LONGEST_USERNAME, required=False, allow_null=True, allow_blank=True
         )
-        tier = serializers.CharField(max_length=32, required=False, allow_null=True)
+        tier = TextField(max_length=32, required=False, allow_null=True)
 
     class RegisteredOutput(UserOutput):
         status = serializers.CharField(default="user created")

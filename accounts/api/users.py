@@ -9,9 +9,9 @@ from rest_framework.views import APIView
 
 from accounts.api.requests import UserRequest
 from accounts.identifiers import LONGEST_USERNAME
-from accounts.password_validation import LONGEST as LONGEST_PASSWORD
 from accounts.services.passwords import change_password
 from accounts.services.users import PROFILE_FIELDS, change_profile, deactivate_self
+from security.api.fields import TextField
 from security.client_info import client_info
 from security.errors import PrivilegedField
 
@@ -37,9 +37,9 @@ class UserOutput(serializers.Serializer[Any]):
 class NameInput(serializers.Serializer[Any]):
     """Names: either the two parts or `full_name`, of which the first word is the first name."""
 
-    first_name = serializers.CharField(max_length=150, required=False, allow_blank=True)
-    last_name = serializers.CharField(max_length=150, required=False, allow_blank=True)
-    full_name = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    first_name = TextField(max_length=150, required=False, allow_blank=True)
+    last_name = TextField(max_length=150, required=False, allow_blank=True)
+    full_name = TextField(max_length=300, required=False, allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         full_name = attrs.pop("full_name", None)
@@ -73,14 +73,12 @@ class MeView(APIView):
     """The caller's own account."""
 
     class ProfileInput(NameInput):
-        username = serializers.CharField(
+        username = TextField(
             max_length=LONGEST_USERNAME, required=False, allow_null=True, allow_blank=True
         )
 
     class DeactivationInput(serializers.Serializer[Any]):
-        password = serializers.CharField(
-            max_length=LONGEST_PASSWORD, required=False, trim_whitespace=False
-        )
+        password = TextField(max_length=4096, required=False, trim_whitespace=False)
 
     def get_serializer_class(self) -> type[serializers.Serializer[Any]]:
         """For the OpenAPI document."""
@@ -125,8 +123,8 @@ class PasswordView(APIView):
     """Change the caller's own password; the other sessions end."""
 
     class PasswordInput(serializers.Serializer[Any]):
-        current_password = serializers.CharField(max_length=4096, trim_whitespace=False)
-        new_password = serializers.CharField(max_length=4096, trim_whitespace=False)
+        current_password = TextField(max_length=4096, trim_whitespace=False)
+        new_password = TextField(max_length=4096, trim_whitespace=False)
 
     class MessageOutput(serializers.Serializer[Any]):
         message = serializers.CharField()

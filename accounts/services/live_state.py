@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Model
+
 from accounts.models import Role, User
 from accounts.tokens import AccessToken
 from security.errors import TokenInvalid
@@ -66,9 +68,15 @@ def _restore(state: dict[str, Any]) -> User:
     values = dict(state["user"])
     for name in TIMES:
         values[name] = values[name] and datetime.fromisoformat(values[name])
-    user = User.from_db("default", USER_FIELDS, [values[name] for name in USER_FIELDS])
-    user.id = User._meta.pk.to_python(values["id"])
-    role = Role.from_db("default", ROLE_FIELDS, [state["role"][name] for name in ROLE_FIELDS])
+    values["id"] = User._meta.pk.to_python(values["id"])
+    user: User = _instance(User, values)
+    role = _instance(Role, state["role"])
     role.codes = frozenset(state["codes"])
     user.role = role
     return user
+
+
+def _instance(model: type[Model], values: dict[str, Any]) -> Any:
+    """from_db() takes the values in the order of the model's columns, whatever the names say."""
+    names = [column.attname for column in model._meta.concrete_fields if column.attname in values]
+    return model.from_db("default", names, [values[name] for name in names])

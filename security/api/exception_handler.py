@@ -13,10 +13,12 @@ from security.errors import (
     AuthError,
     FieldError,
     MalformedRequest,
+    MethodNotAllowed,
     NotAuthenticated,
     NotFound,
     PermissionMissing,
     Unavailable,
+    UnsupportedMediaType,
 )
 from security.logs import get_logger
 from security.problems import CONTENT_TYPE, problem, problem_of
@@ -55,6 +57,10 @@ def _as_our_own(error: Exception) -> AuthError | None:
             return NotAuthenticated()
         case exceptions.NotFound() | Http404():
             return NotFound()
+        case exceptions.MethodNotAllowed():
+            return MethodNotAllowed()
+        case exceptions.UnsupportedMediaType():
+            return UnsupportedMediaType()
         case exceptions.PermissionDenied() | PermissionDenied():
             return PermissionMissing()
         case OperationalError() | InterfaceError():

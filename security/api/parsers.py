@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 from typing import IO, Any
+from urllib.parse import parse_qsl
 
+from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
@@ -37,10 +39,36 @@ class StrictJSONParser(BaseParser):
         return found
 
 
+class StrictFormParser(BaseParser):
+    """A form in UTF-8 whatever charset is claimed, each name once (RFC 6749 section 3.2)."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, str]:
+        """Raises ParseError (400)."""
+        try:
+            pairs = parse_qsl(
+                stream.read().decode("utf-8"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS,
+            )
+            return _object(pairs)
+        except UnicodeDecodeError as error:
+            raise ParseError("The form is not UTF-8.") from error
+        except ValueError as error:
+            raise ParseError(f"The form can't be read: {error}") from error
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name appears twice in one object.")
+        raise ValueError("a name appears twice.")
     return found
 
 

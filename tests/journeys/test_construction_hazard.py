@@ -1,0 +1,107 @@
+"""A client of source 000 (`examples/auth`) plays its document's examples, base URL apart."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.service import Service
+
+
+@pytest.fixture
+def http(embedded_service: Service) -> Iterator[httpx.Client]:
+    with embedded_service.client() as http:
+        yield http
+
+
+@pytest.fixture
+def username(http: httpx.Client) -> str:
+    """A user of the document's; until an admin can add users, one who registers."""
+    name = f"hazard-{uuid4().hex[:12]}"
+    body = {"email": f"{name}@example.com", "username": name, "password": "your_password"}
+    assert http.post("/auth/register", json=body).status_code == 201
+    return name
+
+
+def log_in(http: httpx.Client, username: str) -> httpx.Response:
+    return http.post("/auth/login", json={"username": username, "password": "your_password"})
+
+
+def test_login_answers_with_what_the_document_promises(http: httpx.Client, username: str) -> None:
+    answer = log_in(http, username)
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["access_token"].count(".") == 2
+    assert found["refresh_token"].count(".") == 2
+    assert found["role"] == "user"
+    assert found["username"] == username
+    assert found["user_id"]
+
+
+def test_a_wrong_password_and_an_unknown_user_are_401(http: httpx.Client, username: str) -> None:
+    for body in (
+        {"username": username, "password": "not_the_password"},
+        {"username": f"no-{username}", "password": "your_password"},
+    ):
+        answer = http.post("/auth/login", json=body)
+        assert answer.status_code == 401
+        assert isinstance(answer.json()["detail"], str)
+
+
+def test_refresh_answers_with_what_the_document_promises(http: httpx.Client, username: str) -> None:
+    old = log_in(http, username).json()
+    answer = http.post("/auth/refresh", json={"refresh_token": old["refresh_token"]})
+    assert answer.status_code == 200
+    new = answer.json()
+    assert new["message"] == "Token refreshed successfully."
+    assert new["access_token"] != old["access_token"]
+    assert new["refresh_token"] != old["refresh_token"]
+    headers = {"Authorization": f"Bearer {new['access_token']}"}
+    assert http.get("/users/me", headers=headers).json()["username"] == username
+
+
+def test_refresh_ignores_the_authorization_header(http: httpx.Client, username: str) -> None:
+    pair = log_in(http, username).json()
+    answer = http.post(
+        "/auth/refresh",
+        json={"refresh_token": pair["refresh_token"]},
+        headers={"Authorization": "Bearer an.expired.token"},
+    )
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", "nonsense"])
+def test_a_refresh_without_a_usable_token_is_401(http: httpx.Client, token: str) -> None:
+    answer = http.post("/auth/refresh", json={"refresh_token": token})
+    assert answer.status_code == 401
+    assert isinstance(answer.json()["detail"], str)
+
+
+def test_logout_takes_back_both_tokens(http: httpx.Client, username: str) -> None:
+    pair = log_in(http, username).json()
+    headers = {"Authorization": f"Bearer {pair['access_token']}"}
+    body = {"refresh_token": pair["refresh_token"]}
+    answer = http.post("/auth/logout", json=body, headers=headers)
+    assert answer.status_code == 200
+    assert isinstance(answer.json()["message"], str)
+    assert http.get("/users/me", headers=headers).status_code == 401
+    http.cookies.clear()
+    assert http.post("/auth/refresh", json=body).status_code == 401
+
+
+@pytest.mark.parametrize("header", [None, "nonsense", "Bearer an.expired.token"])
+def test_logout_with_an_unusable_access_token_still_revokes_the_refresh_token(
+    http: httpx.Client, username: str, header: str | None
+) -> None:
+    pair = log_in(http, username).json()
+    http.cookies.clear()
+    headers = {"Authorization": header} if header else {}
+    body = {"refresh_token": pair["refresh_token"]}
+    assert http.post("/auth/logout", json=body, headers=headers).status_code == 200
+    assert http.post("/auth/refresh", json=body).status_code == 401
+
+
+def test_the_docs_are_where_the_document_says(embedded_service: Service) -> None:
+    for path in ("/docs", "/redoc"):
+        assert httpx.get(embedded_service.url + path).status_code == 200
