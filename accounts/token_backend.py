@@ -84,9 +84,9 @@ def _header(raw: str) -> dict[str, Any]:
     if len(raw) > LONGEST_TOKEN or not COMPACT_JWS.fullmatch(raw):
         raise TokenBackendError("Token is invalid")
     try:
-        segments = raw.split(".")
-        decoded = [_decode_segment(segment) for segment in segments]
-        header = json.loads(decoded[0])
+        decoded = [_decode_segment(segment) for segment in raw.split(".")]
+        # Given bytes, json.loads() would also read UTF-16 and UTF-32 (RFC 8725 section 3.7).
+        header, _claims = (json.loads(segment.decode()) for segment in decoded[:2])
     except (ValueError, RecursionError) as error:
         raise TokenBackendError("Token is invalid") from error
     if not isinstance(header, dict) or set(header) != HEADER_MEMBERS or not _is_name(header["kid"]):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -77,7 +78,7 @@ def load_private_key(pem: str) -> PrivateKey:
     """Raises UnusableKey for anything that may not sign."""
     try:
         private_key = serialization.load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UnusableKey("it holds no unencrypted private key in PEM form") from error
     if not isinstance(
         private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -90,17 +91,16 @@ def load_private_key(pem: str) -> PrivateKey:
 def import_pair(private_path: str, public_path: str) -> KeyPair:
     """The key pair in PRIVATE_KEY_PATH; PUBLIC_KEY_PATH, where given, must hold its public half."""
     try:
-        pair = describe(load_private_key(Path(private_path).read_text()))
+        private_key = load_private_key(Path(private_path).read_text("ascii", "replace"))
         if public_path:
-            public_key: Any = serialization.load_pem_public_key(Path(public_path).read_bytes())
-            jwk = jwt.get_algorithm_by_name(pair.algorithm).to_jwk(public_key, as_dict=True)
-            if thumbprint(jwk) != pair.kid:
+            public_key = serialization.load_pem_public_key(Path(public_path).read_bytes())
+            if public_key != private_key.public_key():
                 raise UnusableKey("PUBLIC_KEY_PATH is not the public half of PRIVATE_KEY_PATH")
     except OSError as error:
         raise UnusableKey(f"{error.filename} can't be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
-        raise UnusableKey("PUBLIC_KEY_PATH holds no public key that fits") from error
-    return pair
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UnusableKey("PUBLIC_KEY_PATH holds no public key") from error
+    return describe(private_key)
 
 
 def _algorithm_of(private_key: PrivateKey) -> str:

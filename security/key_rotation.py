@@ -1,7 +1,7 @@
 """Making, rotating, retiring and revoking signing keys.
 
-No verb here reads and then decides: each is a conditional write that the database's constraints
-let exactly one caller win.
+Whoever changes the keys waits for a turn on one row's lock before looking at them, so nothing is
+decided on what another is about to change; the database's constraints stand behind that.
 """
 
 from datetime import datetime, timedelta
@@ -74,11 +74,14 @@ def rotate(*, actor: Identified | None = None, client: ClientInfo | None = None)
         return None
     successor = generate(settings.AUTH_SIGNING_ALGORITHM)
     with transaction.atomic():
+        _take_turns()
+        upcoming = SigningKey.objects.filter(state=State.NEXT).first()
         if upcoming is None:
             _insert(successor, State.NEXT, timezone.now())
             return None
-        if not _promote(upcoming, successor):
+        if not may_sign(upcoming):
             return None
+        _promote(upcoming, successor)
         audit.record(Kind.KEY_ROTATED, actor=actor, client=client, kid=upcoming.kid)
     keyring.forget()
     return upcoming.kid
@@ -98,7 +101,7 @@ def may_sign(key: SigningKey) -> bool:
     A next key that was published together with the current one stands in every JWKS there ever was.
     """
     current = SigningKey.objects.filter(state=State.CURRENT).first()
-    if current is None or (current.activated_at and key.created_at <= current.activated_at):
+    if current is None or key.created_at <= current.created_at:
         return True
     return timezone.now() - key.created_at >= settings.AUTH_JWKS_MAX_AGE
 
@@ -106,6 +109,7 @@ def may_sign(key: SigningKey) -> bool:
 def retire_expired() -> int:
     """End the keys whose last token has expired, and erase their private halves."""
     with transaction.atomic():
+        _take_turns()
         kids = list(SigningKey.objects.past_retiring().values_list("kid", flat=True))
         SigningKey.objects.filter(kid__in=kids).update(state=State.RETIRED, sealed_private_key="")
         for kid in kids:
@@ -123,7 +127,8 @@ def revoke(kid: str, *, actor: Identified | None = None, client: ClientInfo | No
     """
     spare = generate(settings.AUTH_SIGNING_ALGORITHM)
     with transaction.atomic():
-        key = SigningKey.objects.select_for_update().filter(kid=kid, revoked_at=None).first()
+        _take_turns()
+        key = SigningKey.objects.filter(kid=kid, revoked_at=None).first()
         if key is None:
             raise KeyNotFound(f"There is no signing key {kid} that is not revoked already.")
         was = key.state
@@ -155,17 +160,20 @@ def _insert(pair: KeyPair, state: State, now: datetime) -> None:
     )
 
 
-def _promote(upcoming: SigningKey, successor: KeyPair) -> bool:
-    """Current retires, `upcoming` signs, `successor` is published; False if somebody did it."""
+def _promote(upcoming: SigningKey, successor: KeyPair) -> None:
+    """The current key retires, `upcoming` signs, `successor` is published."""
     now = timezone.now()
     last_token = max(settings.AUTH_ACCESS_TTL, settings.AUTH_REFRESH_IDLE_TTL)
-    # The lock serialises rotations: the second waits, then finds the key no longer next.
-    locked = SigningKey.objects.select_for_update().filter(kid=upcoming.kid, state=State.NEXT)
-    if locked.first() is None:
-        return False
     SigningKey.objects.filter(state=State.CURRENT).update(
         state=State.RETIRING, verifies_until=now + last_token + RETIRING_MARGIN
     )
     SigningKey.objects.filter(kid=upcoming.kid).update(state=State.CURRENT, activated_at=now)
     _insert(successor, State.NEXT, now)
-    return True
+
+
+def _take_turns() -> None:
+    """Wait for whoever else is changing keys. The lock is the oldest row: no row is ever deleted.
+
+    Locking the rows to be changed instead, a rotation and a revocation could wait for each other.
+    """
+    SigningKey.objects.select_for_update().order_by("created_at", "kid").first()

@@ -104,9 +104,12 @@ class Keyring:
             return self._snapshot.public_jwks
 
     def forget(self) -> None:
-        """Read the table again at the next use; called after a change in this process."""
+        """Read the table again at the next use; called after a change in this process.
+
+        The opened pair may stay: it signs only while the table names its kid, and opening an RSA
+        key takes a tenth of a second.
+        """
         self._snapshot = None
-        self._signing = None
 
     def _oldest(self) -> float:
         return settings.AUTH_LIVE_STATE_TTL.total_seconds()
@@ -129,6 +132,7 @@ def _read_snapshot(epoch: str | None) -> Snapshot:
         verifying={
             key.kid: VerifyingKey(key.kid, key.algorithm, jwt.PyJWK(key.public_jwk).key)
             for key in keys
+            if (key.public_jwk.get("use"), key.public_jwk.get("alg")) == ("sig", key.algorithm)
         },
         public_jwks=tuple(key.public_jwk for key in keys),
         current=next((key for key in keys if key.state == SigningKey.State.CURRENT), None),
