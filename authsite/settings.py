@@ -119,7 +119,7 @@ CORS_ALLOW_CREDENTIALS = AUTH_REFRESH_TRANSPORT != "body"
 AUTH_SESSION_RETENTION = timedelta(days=env.number("AUTH_SESSION_RETENTION_DAYS", 30))
 AUTH_MAIL_RETENTION = timedelta(days=env.number("AUTH_MAIL_RETENTION_DAYS", 30))
 AUTH_KEY_ROTATION = timedelta(days=env.number("AUTH_KEY_ROTATION_DAYS", 30, least=1))
-AUTH_JWKS_MAX_AGE = timedelta(seconds=env.number("AUTH_JWKS_MAX_AGE", 300))
+AUTH_JWKS_MAX_AGE = timedelta(seconds=env.number("AUTH_JWKS_MAX_AGE", 300, least=1))
 PRIVATE_KEY_PATH = env.text("PRIVATE_KEY_PATH")
 PUBLIC_KEY_PATH = env.text("PUBLIC_KEY_PATH")
 # Without a shared cache other processes can't drop what this one remembers, so it forgets quickly.

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from security.errors import SigningUnavailable
-from security.key_material import load_private_key
+from security.key_material import UnusableKey, load_private_key
 from security.logs import get_logger
 from security.models import SigningKey
 from security.sealing import SealBroken, unseal
@@ -72,8 +72,8 @@ class Keyring:
         if pair is None or pair.kid != current.kid:
             try:
                 private_key = load_private_key(unseal(current.sealed_private_key))
-            except SealBroken as error:
-                logger.error("keyring.sealing_key_wrong", kid=current.kid)
+            except (SealBroken, UnusableKey) as error:
+                logger.error("keyring.current_key_unusable", kid=current.kid)
                 raise SigningUnavailable from error
             pair = self._signing = SigningPair(current.kid, current.algorithm, private_key)
         return pair
@@ -128,17 +128,25 @@ class Keyring:
 def _read_snapshot(epoch: str | None) -> Snapshot:
     read_at = time.monotonic()
     keys = list(SigningKey.objects.published())
+    verifying = {key.kid: usable for key in keys if (usable := _verifying_key(key))}
     return Snapshot(
-        verifying={
-            key.kid: VerifyingKey(key.kid, key.algorithm, jwt.PyJWK(key.public_jwk).key)
-            for key in keys
-            if (key.public_jwk.get("use"), key.public_jwk.get("alg")) == ("sig", key.algorithm)
-        },
-        public_jwks=tuple(key.public_jwk for key in keys),
+        verifying=verifying,
+        public_jwks=tuple(key.public_jwk for key in keys if key.kid in verifying),
         current=next((key for key in keys if key.state == SigningKey.State.CURRENT), None),
         read_at=read_at,
         epoch=epoch,
     )
+
+
+def _verifying_key(row: SigningKey) -> VerifyingKey | None:
+    """The row's public key; None, told in the log, for a row that was damaged."""
+    jwk = row.public_jwk
+    try:
+        if (jwk["use"], jwk["alg"]) == ("sig", row.algorithm):
+            return VerifyingKey(row.kid, row.algorithm, jwt.PyJWK(jwk).key)
+    except (KeyError, TypeError, ValueError, jwt.PyJWTError) as error:
+        logger.error("keyring.key_unreadable", kid=row.kid, error=type(error).__name__)
+    return None
 
 
 keyring = Keyring()

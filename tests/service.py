@@ -13,8 +13,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import psycopg
 
+from tests.databases import create_database, drop_database
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +41,7 @@ class Service:
         }
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.data / "service.log"
+        self.created: tuple[str, str] | None = None
 
     @classmethod
     def embedded(cls, **settings: str) -> "Service":
@@ -49,17 +50,17 @@ class Service:
     @classmethod
     def shared(cls, database_url: str, redis_url: str, **settings: str) -> "Service":
         """Two processes on a new database of the server and the last Redis database."""
-        name = f"service_{uuid4().hex[:12]}"
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        url = create_database(database_url)
         defaults = {
-            "DATABASE_URL": f"{database_url.rpartition('/')[0]}/{name}",
+            "DATABASE_URL": url,
             "REDIS_URL": f"{redis_url.rpartition('/')[0]}/15",
             "WEB_PROCESSES": "2",
             "SECRET_KEY": uuid4().hex + uuid4().hex,
             "KEY_ENCRYPTION_KEYS": "zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q=",
         }
-        return cls(**(defaults | settings))
+        service = cls(**(defaults | settings))
+        service.created = (database_url, url)
+        return service
 
     def __enter__(self) -> "Service":
         self.start()
@@ -73,6 +74,8 @@ class Service:
     ) -> None:
         self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
+        if self.created:
+            drop_database(*self.created)
 
     def start(self) -> None:
         with self.log.open("ab") as log:

@@ -14,16 +14,28 @@ import pytest
 from tests.service import ADMIN_PASSWORD, ROOT, Service
 
 
-def processes_of(service: Service) -> list[str]:
-    """The command lines of all processes that were started with this service's data folder."""
-    found = []
+def processes_of(service: Service) -> dict[int, str]:
+    """Pid and command line of all processes that were started with this service's data folder."""
+    found = {}
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and str(service.data) in (entry / "environ").read_text():
-                found.append((entry / "cmdline").read_text().replace("\0", " "))
+                found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
     return found
+
+
+def web_server_of(service: Service) -> tuple[int, list[int]]:
+    """The pids of gunicorn's master and of its workers."""
+    pids = [pid for pid, command in processes_of(service).items() if "gunicorn" in command]
+    # The line is "pid (name) state parent …".
+    parents = {
+        pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        for pid in pids
+    }
+    [master] = [pid for pid in pids if parents[pid] not in pids]
+    return master, [pid for pid in pids if pid != master]
 
 
 def run(service: Service, *command: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +54,7 @@ def test_it_stops_cleanly_and_leaves_no_process(stop_signal: signal.Signals) -> 
     with Service.embedded() as service:
         assert len(processes_of(service)) >= 3
         assert service.stop(stop_signal) == 0
-        assert processes_of(service) == []
+        assert processes_of(service) == {}
 
 
 def test_a_start_writes_no_warning_and_a_second_one_makes_nothing_anew() -> None:
@@ -128,39 +140,16 @@ def test_a_weak_first_admin_password_is_refused_with_its_reason() -> None:
 
 def test_the_service_ends_when_its_web_server_does() -> None:
     with Service.embedded() as service:
-        pid = next(
-            int(entry.name)
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdigit()
-            and str(service.data) in _read(entry / "environ")
-            and "gunicorn" in _read(entry / "cmdline")
-        )
-        os.kill(_parent_gunicorn(pid), signal.SIGKILL)
+        master, _ = web_server_of(service)
+        os.kill(master, signal.SIGKILL)
         assert service.process.wait(40) == 1
         assert "The web server ended by itself" in service.log.read_text()
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
-
-
-def _parent_gunicorn(pid: int) -> int:
-    """gunicorn's master, given it or one of its workers."""
-    parent = int(_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[1])
-    return parent if "gunicorn" in _read(Path(f"/proc/{parent}/cmdline")) else pid
-
-
 def test_a_web_process_stays_under_its_memory_budget(embedded_service: Service) -> None:
-    """120 MiB idle, by design.md; measured as the process's own resident memory."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or str(embedded_service.data) not in _read(entry / "environ"):
-            continue
-        if "gunicorn" in _read(entry / "cmdline") and _parent_gunicorn(int(entry.name)) != int(
-            entry.name
-        ):
-            resident = re.search(r"VmRSS:\s+(\d+) kB", _read(entry / "status"))
-            assert resident
-            assert int(resident[1]) < 120 * 1024
+    """120 MiB, by design.md; also after the other tests have used it."""
+    _, workers = web_server_of(embedded_service)
+    for worker in workers:
+        resident = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
+        assert resident
+        assert int(resident[1]) < 120 * 1024

@@ -24,7 +24,7 @@ from security.key_rotation import ensure_first_keys, retire_expired, revoke, rot
 from security.keyring import keyring
 from security.models import AuditEvent, SigningKey
 from security.sealing import SealBroken, seal, unseal
-from tests.client import Client, assert_problem
+from tests.client import PASSWORD, Client, assert_problem
 
 SEALED_WITH = list(settings.KEY_ENCRYPTION_KEYS)
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
@@ -579,3 +579,20 @@ def test_discovery_promises_only_what_exists(client: Client, path: str) -> None:
         assert url.startswith(settings.PUBLIC_URL)
         answer = client.get(f"/{url.removeprefix(settings.PUBLIC_URL)}")
         assert answer.status_code in (200, 405)
+
+
+def test_a_damaged_row_costs_only_its_own_key(client: Client, alice: User) -> None:
+    client.sign_in("alice")
+    SigningKey.objects.filter(state="next").update(public_jwk={"kty": "RSA", "n": "?"})
+    keyring.forget()
+    assert client.get("/users/me").status_code == 200
+    published = client.get("//.well-known/jwks.json").json()["keys"]
+    assert [jwk["kid"] for jwk in published] == [SigningKey.objects.get(state="current").kid]
+
+
+def test_a_sealed_text_that_is_no_key_is_a_503(client: Client, alice: User) -> None:
+    SigningKey.objects.filter(state="current").update(sealed_private_key=seal("no key"))
+    keyring.forget()
+    keyring._signing = None
+    answer = client.post("/auth/login", {"username": "alice", "password": PASSWORD})
+    assert_problem(answer, 503, "signing_unavailable")

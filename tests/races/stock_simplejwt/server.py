@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import httpx
-import psycopg
 
+from tests.databases import create_database, drop_database
 from tests.servers import free_port
 from tests.service import ROOT, STARTING_SECONDS
 
@@ -21,12 +21,10 @@ PASSWORD = "a-password-of-the-control"
 @contextmanager
 def running(database_url: str) -> Iterator[str]:
     """The URL of a running control with one user."""
-    name = f"stock_{uuid4().hex[:12]}"
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+    url = create_database(database_url)
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.races.stock_simplejwt.settings",
-        "DATABASE_URL": f"{database_url.rpartition('/')[0]}/{name}",
+        "DATABASE_URL": url,
         "SECRET_KEY": uuid4().hex + uuid4().hex,
         "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
     }
@@ -57,6 +55,7 @@ def running(database_url: str) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(40)
+        drop_database(database_url, url)
 
 
 def _answers(address: str) -> bool:

@@ -1,0 +1,20 @@
+"""Databases of their own for services that the tests start."""
+
+from uuid import uuid4
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+
+def create_database(server_url: str) -> str:
+    """The URL of a new database on the server."""
+    name = f"service_{uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    return f"{server_url.rpartition('/')[0]}/{name}"
+
+
+def drop_database(server_url: str, url: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        name = Identifier(url.rpartition("/")[2])
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(name))
