@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
+from accounts.api_keys import SCHEME
 from accounts.models import User
+from accounts.services.live_keys import KeyCredential, live_key_user
 from accounts.services.live_state import live_user
 from accounts.services.login import record_console_sign_in
 from accounts.services.passwords import check_password
@@ -13,13 +15,20 @@ from accounts.tokens import AccessToken
 from security.client_info import client_info
 from security.errors import SessionEnded, TokenExpired, TokenInvalid
 
+Credentials = tuple[User, AccessToken] | tuple[User, KeyCredential]
+
 
 class BearerAuthentication(JWTAuthentication):
-    """`Authorization: Bearer <access token>`, the scheme in any case (RFC 6750, RFC 9110 11.1)."""
+    """`Authorization: Bearer` with an access token or an API key (RFC 6750).
 
-    def authenticate(self, request: Any) -> tuple[User, AccessToken] | None:  # type: ignore[override]
+    The scheme is read in any case (RFC 9110 section 11.1).
+    """
+
+    def authenticate(self, request: Any) -> Credentials | None:  # type: ignore[override]
         raw = bearer_credential(request)
-        return None if raw is None else authenticate_token(raw)
+        if raw is None:
+            return None
+        return authenticate_key(raw) if raw.startswith(SCHEME) else authenticate_token(raw)
 
     def authenticate_header(self, request: Any) -> str:
         return "Bearer"
@@ -47,6 +56,14 @@ def authenticate_token(raw: str) -> tuple[User, AccessToken]:
     if token.has_expired():
         raise TokenExpired
     return user, token
+
+
+def authenticate_key(text: str) -> tuple[User, KeyCredential]:
+    """The user that an API key acts as, limited to its scopes. Raises TokenInvalid."""
+    found = live_key_user(text)
+    if found is None:
+        raise TokenInvalid("The API key is not valid.")
+    return found
 
 
 class IdentifierBackend(BaseBackend):

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     SESSION_ENDED = "session.ended"
     SESSION_RENAMED = "session.renamed"
     REFRESH_REUSED = "refresh.reused"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_REVOKED = "api_key.revoked"
     KEY_CREATED = "key.created"
     KEY_ROTATED = "key.rotated"
     KEY_RETIRED = "key.retired"

@@ -1,5 +1,5 @@
-"""The console's pages of users and roles."""
+"""The console's pages of users, roles and API keys."""
 
-from accounts.admin import roles, users
+from accounts.admin import api_keys, roles, users
 
-__all__ = ["roles", "users"]
+__all__ = ["api_keys", "roles", "users"]

@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -12,6 +13,7 @@ from accounts.identifiers import LONGEST_USERNAME
 from accounts.services.passwords import change_password
 from accounts.services.users import PROFILE_FIELDS, change_profile, deactivate_self
 from security.api.fields import TextField
+from security.api.permissions import HasSession
 from security.client_info import client_info
 from security.errors import PrivilegedField
 
@@ -71,6 +73,10 @@ def refuse_privileged_changes(sent: Any, user: Any) -> None:
 )
 class MeView(APIView):
     """The caller's own account."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        """An API key may ask whose it is; changing the account takes a session."""
+        return [IsAuthenticated()] if self.request.method == "GET" else [HasSession()]
 
     class ProfileInput(NameInput):
         username = TextField(

@@ -1,7 +1,8 @@
 """The rows of who you are."""
 
+from accounts.models.api_key import ApiKey
 from accounts.models.outgoing_mail import OutgoingMail
 from accounts.models.role import Role
 from accounts.models.user import User
 
-__all__ = ["OutgoingMail", "Role", "User"]
+__all__ = ["ApiKey", "OutgoingMail", "Role", "User"]

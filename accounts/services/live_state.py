@@ -40,7 +40,7 @@ def live_user(token: AccessToken) -> User | None:
     state, epoch = live_state.read(token.sid)
     if not keyring.still_verifies(token.kid, epoch=epoch):
         raise TokenInvalid
-    user = _restore(state) if state is not None else _load(token, epoch)
+    user = restore_user(state) if state is not None else _load(token, epoch)
     if user is None or str(user.pk) != token["sub"]:
         return None
     return user
@@ -51,11 +51,11 @@ def _load(token: AccessToken, epoch: str | None) -> User | None:
     if session is None or not session.user.is_active:
         return None
     user: User = session.user
-    live_state.store(session, _snapshot(user), epoch=epoch)
+    live_state.store(session, snapshot_user(user), epoch=epoch)
     return user
 
 
-def _snapshot(user: User) -> dict[str, Any]:
+def snapshot_user(user: User) -> dict[str, Any]:
     values = {name: getattr(user, name) for name in USER_FIELDS} | {"id": str(user.pk)}
     for name in TIMES:
         values[name] = values[name] and values[name].isoformat()
@@ -63,8 +63,8 @@ def _snapshot(user: User) -> dict[str, Any]:
     return {"user": values, "role": role, "codes": sorted(user.role.codes)}
 
 
-def _restore(state: dict[str, Any]) -> User:
-    """The user as an instance whose other columns are deferred, not empty."""
+def restore_user(state: dict[str, Any]) -> User:
+    """The user of a snapshot as an instance whose other columns are deferred, not empty."""
     values = dict(state["user"])
     for name in TIMES:
         values[name] = values[name] and datetime.fromisoformat(values[name])

@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+from accounts.models import ApiKey
+from accounts.services.api_keys import revoke_api_key
+from accounts.services.live_keys import live_key_user
 from accounts.tokens import AccessToken, RefreshToken
 from security.audit import Identified
 from security.client_info import ClientInfo
@@ -32,6 +35,18 @@ def log_out(*, refresh_tokens: list[str], access_token: str | None, client: Clie
                 client=client,
             )
     return ended
+
+
+def revoke_token(token: str, *, client: ClientInfo) -> None:
+    """End what a token stands for: its session, or an API key itself (RFC 7009).
+
+    Whoever holds a token may end it; one that is not ours ends nothing and is no error.
+    """
+    if found := live_key_user(token):
+        key = ApiKey.objects.select_related("user").get(prefix=found[1].prefix)
+        revoke_api_key(key=key, actor=key.user, client=client)
+    else:
+        log_out(refresh_tokens=[token], access_token=token, client=client)
 
 
 def _sid(kind: type[AccessToken] | type[RefreshToken], raw: str) -> UUID | None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.emails import notify
 from accounts.models import Role, User
+from accounts.services.live_keys import drop_user_after_commit
 from accounts.services.passwords import check_password
 from accounts.services.registration import check_identifiers
 from security import audit
@@ -22,7 +23,6 @@ from security.errors import (
     NotOnYourself,
     ReauthenticationRequired,
 )
-from sessions_app import live_state
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_sessions
 
@@ -55,7 +55,7 @@ def change_profile(
                 before=before,
                 after=after,
             )
-            live_state.drop_for_user_after_commit(user.pk)
+            drop_user_after_commit(user.pk)
     except IntegrityError as error:
         raise AlreadyRegistered from error
     return user
@@ -100,6 +100,7 @@ def _set_active(*, user: User, is_active: bool, actor: User | None, client: Clie
             return
         kind = Kind.USER_ACTIVATED if is_active else Kind.USER_DEACTIVATED
         audit.record(kind, actor=actor, subject=user, client=client)
+        drop_user_after_commit(user.pk)
         if not is_active:
             end_sessions(
                 DeviceSession.objects.for_user(user.pk),
@@ -153,7 +154,7 @@ def _change_field(
             before={name.removesuffix("_id"): before},
             after={name.removesuffix("_id"): value},
         )
-        live_state.drop_for_user_after_commit(user.pk)
+        drop_user_after_commit(user.pk)
 
 
 def _refuse_beyond(actor: User | None, role: Role) -> None:

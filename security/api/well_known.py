@@ -51,10 +51,15 @@ class MetadataView(PublicDocument):
     """
 
     def document(self) -> dict[str, Any]:
+        api = f"{settings.PUBLIC_URL}/api/v1"
         return {
             "issuer": settings.AUTH_ISSUER,
             "jwks_uri": f"{settings.PUBLIC_URL}/.well-known/jwks.json",
             "service_documentation": f"{settings.PUBLIC_URL}/docs",
+            "introspection_endpoint": f"{api}/auth/introspect",
+            "introspection_endpoint_auth_methods_supported": ["Bearer"],
+            "revocation_endpoint": f"{api}/auth/revoke",
+            "revocation_endpoint_auth_methods_supported": ["none"],
             "response_types_supported": [],
             "grant_types_supported": [],
             "subject_types_supported": ["public"],

@@ -40,6 +40,7 @@ class RevokedOutput(serializers.Serializer[Any]):
 
 
 def current_sid(request: SignedInRequest) -> UUID:
+    """The session that the request was sent in, where the view lets in nobody without one."""
     sid: UUID = request.auth.sid
     return sid
 

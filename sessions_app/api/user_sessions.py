@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from security.api.permissions import HasPermission
 from security.api.requests import SignedInRequest
 from security.client_info import client_info
-from sessions_app.api.sessions import RevokedOutput, SessionOutput, current_sid
+from sessions_app.api.sessions import RevokedOutput, SessionOutput
 from sessions_app.models import DeviceSession
 from sessions_app.models.device_session import EndReason
 from sessions_app.services.sessions import end_sessions
@@ -34,7 +34,7 @@ class UserSessionsView(APIView):
     def get(self, request: SignedInRequest, pk: UUID) -> Response:
         _known_user(pk)
         sessions = DeviceSession.objects.live().for_user(pk)
-        context = {"current": current_sid(request)}
+        context = {"current": request.auth.sid}
         return Response(SessionOutput(sessions, many=True, context=context).data)
 
     def delete(self, request: SignedInRequest, pk: UUID) -> Response:

@@ -1,0 +1,69 @@
+"""Making and revoking API keys."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.api_keys import digest_of, new_key, prefix_of
+from accounts.models import ApiKey, User
+from accounts.services.live_keys import drop_keys_after_commit
+from security import audit
+from security.audit import Kind
+from security.client_info import ClientInfo
+from security.errors import FieldError, GrantTooWide
+
+
+def create_api_key(
+    *,
+    user: User,
+    name: str,
+    scopes: list[str],
+    expires_at: datetime | None,
+    actor: User,
+    client: ClientInfo,
+) -> tuple[ApiKey, str]:
+    """A key that acts as `user` within `scopes`, and its text, which is never seen again.
+
+    Raises GrantTooWide for a scope that the actor lacks and FieldError for one that the user lacks
+    or an expiry in the past.
+    """
+    if not set(scopes) <= actor.role.codes:
+        raise GrantTooWide
+    if unknown := sorted(set(scopes) - user.role.codes):
+        raise FieldError(("scopes", "invalid_choice", f"The user lacks {', '.join(unknown)}."))
+    if expires_at is not None and expires_at <= timezone.now():
+        raise FieldError(("expires_at", "invalid", "The key would have expired already."))
+    text = new_key()
+    with transaction.atomic():
+        key = ApiKey.objects.create(
+            user=user,
+            name=name,
+            prefix=prefix_of(text) or "",
+            digest=digest_of(text),
+            scopes=sorted(set(scopes)),
+            expires_at=expires_at,
+        )
+        audit.record(
+            Kind.API_KEY_CREATED,
+            actor=actor,
+            subject=user,
+            client=client,
+            prefix=key.prefix,
+            scopes=key.scopes,
+        )
+    return key, text
+
+
+def revoke_api_key(*, key: ApiKey, actor: User | None, client: ClientInfo | None = None) -> None:
+    """End a key at once, in every process."""
+    with transaction.atomic():
+        if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            audit.record(
+                Kind.API_KEY_REVOKED,
+                actor=actor,
+                subject=key.user,
+                client=client,
+                prefix=key.prefix,
+            )
+            drop_keys_after_commit([key.prefix])

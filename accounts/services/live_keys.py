@@ -1,0 +1,81 @@
+"""Who an API key acts as, and what it may do now: from the shared cache, else the database."""
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.api_keys import digest_of, prefix_of
+from accounts.models import ApiKey, User
+from accounts.services.live_state import restore_user, snapshot_user
+from security.shared_cache import shared_cache
+from sessions_app import live_state
+
+
+@dataclass(frozen=True)
+class KeyCredential:
+    """What authenticated a request: a key, which belongs to no session."""
+
+    prefix: str
+    sid: None = None
+
+
+def live_key_user(text: str) -> tuple[User, KeyCredential] | None:
+    """The user of a live key, holding only those of their permissions that its scopes name."""
+    prefix = prefix_of(text)
+    if prefix is None:
+        return None
+    state, epoch = shared_cache.read(_cache_key(prefix))
+    if state is None:
+        state = _load(prefix, epoch)
+    if state is None or not hmac.compare_digest(state["digest"], digest_of(text)):
+        return None
+    return restore_user(state["user"]), KeyCredential(prefix)
+
+
+def drop_keys_after_commit(prefixes: Iterable[str]) -> None:
+    """Make every process ask the database about these keys, from the commit on."""
+    keys = [_cache_key(prefix) for prefix in prefixes]
+    transaction.on_commit(lambda: shared_cache.drop(keys))
+
+
+def drop_keys_of_user_after_commit(user_id: UUID) -> None:
+    prefixes = ApiKey.objects.live().filter(user_id=user_id).values_list("prefix", flat=True)
+    drop_keys_after_commit(list(prefixes))
+
+
+def _cache_key(prefix: str) -> str:
+    return f"api-key:{prefix}"
+
+
+def _load(prefix: str, epoch: str | None) -> dict[str, Any] | None:
+    now = timezone.now()
+    key = ApiKey.objects.live(now).select_related("user__role").filter(prefix=prefix).first()
+    if key is None or not key.user.is_active:
+        return None
+    # At most once in the life of a cache entry, so the table isn't written at each use.
+    ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    state = {"digest": key.digest, "user": _within_scopes(key)}
+    ttl = settings.AUTH_LIVE_STATE_TTL
+    if key.expires_at is not None:
+        ttl = min(ttl, key.expires_at - now)
+    shared_cache.store(_cache_key(prefix), state, epoch=epoch, ttl=ttl)
+    return state
+
+
+def _within_scopes(key: ApiKey) -> dict[str, Any]:
+    state = snapshot_user(key.user)
+    state["codes"] = sorted(set(state["codes"]) & set(key.scopes))
+    state["role"] |= {"all_permissions": False, "console_access": False}
+    return state
+
+
+def drop_user_after_commit(user_id: UUID) -> None:
+    """Make every process ask again about all that acts for a user whose own row changed."""
+    live_state.drop_for_user_after_commit(user_id)
+    drop_keys_of_user_after_commit(user_id)
