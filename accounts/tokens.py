@@ -14,12 +14,12 @@ from rest_framework_simplejwt.tokens import RefreshToken as StockRefreshToken
 
 from accounts.models import User
 from accounts.token_backend import KeyringBackend
+from authclient import jws
 from security.errors import TokenExpired, TokenInvalid
 from sessions_app.models import DeviceSession
 
 CLIENT_ID = "first-party"
-COMMON_CLAIMS = {"iss", "aud", "sub", "jti", "sid", "iat", "exp", "token_type"}
-ACCESS_CLAIMS = {"client_id", "role", "tier", "scope", "auth_time", "amr"}
+REFRESH = jws.Kind("refresh+jwt", "refresh", jws.COMMON_CLAIMS | {"gen"})
 
 
 def _epoch(moment: datetime) -> int:
@@ -93,18 +93,21 @@ class AccessToken(OwnToken, StockAccessToken):
     """Proves who is calling for AUTH_ACCESS_TTL (RFC 9068); holds no e-mail and no names."""
 
     lifetime = timedelta(minutes=15)  # SimpleJWT wants one; for_session() sets `exp`.
-    backend = KeyringBackend(typ="at+jwt", required=frozenset(COMMON_CLAIMS | ACCESS_CLAIMS))
+    backend = KeyringBackend(jws.ACCESS)
 
     @classmethod
-    def for_session(cls, session: DeviceSession, user: User) -> Self:
+    def for_session(
+        cls, session: DeviceSession, user: User, *, lifetime: timedelta | None = None
+    ) -> Self:
         """Made from the user's present role and tier; never outlives the session."""
         now = timezone.now()
+        ttl = settings.AUTH_ACCESS_TTL if lifetime is None else lifetime
         return cls._of(
             session,
             {
                 "jti": uuid4().hex,
                 "iat": _epoch(now),
-                "exp": _epoch(min(now + settings.AUTH_ACCESS_TTL, session.expires_at)),
+                "exp": _epoch(min(now + ttl, session.expires_at)),
                 "client_id": CLIENT_ID,
                 "role": user.role_id,
                 "tier": user.tier,
@@ -119,7 +122,7 @@ class RefreshToken(OwnToken, StockRefreshToken):
     """Names a generation of a session; only the present one can be spent."""
 
     lifetime = timedelta(days=14)  # SimpleJWT wants one; for_session() sets `exp`.
-    backend = KeyringBackend(typ="refresh+jwt", required=frozenset(COMMON_CLAIMS | {"gen"}))
+    backend = KeyringBackend(REFRESH)
 
     @classmethod
     def for_session(cls, session: DeviceSession) -> Self:

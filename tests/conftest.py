@@ -20,7 +20,7 @@ settings.STORAGES["staticfiles"]["BACKEND"] = (
 
 
 # Tests that start services of their own, whatever the leg: the first leg runs them for all.
-ONCE = ("tests/house/", "tests/journeys/", "tests/faults/")
+ONCE = ("tests/house/", "tests/journeys/", "tests/faults/", "tests/authclient/test_examples.py")
 
 
 def belongs_to_leg(item: pytest.Item) -> bool:

@@ -20,10 +20,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from accounts.models import User
+from authclient import InvalidToken, Verifier
 from security.keyring import keyring
 from security.models import SigningKey
 from sessions_app.models import DeviceSession
 from tests.accounts.forging import Forge, decode, encode
+from tests.authclient.issuing import Issuer, running_issuer
 from tests.client import Client, assert_problem
 
 Forgery = Callable[[Forge], str]
@@ -33,11 +35,15 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class Target:
-    """A signed-in client and one of its two tokens."""
+    """A signed-in client and one of its two tokens.
 
-    def __init__(self, client: Client, kind: str) -> None:
+    What the service refuses, the verifier of another service refuses too.
+    """
+
+    def __init__(self, client: Client, kind: str, verifier: Verifier | None = None) -> None:
         self.client = client
         self.kind = kind
+        self.verifier = verifier
         self.pair = client.sign_in("alice")
         self.forge = Forge(self.pair[f"{kind}_token"])
 
@@ -58,18 +64,36 @@ class Target:
     def refuses(self, token: Any) -> None:
         assert token != self.forge.genuine
         assert_problem(self.present(token), 401, "token_invalid")
+        assert self.verifier is not None
+        if token != self.pair["access_token"]:  # Which is good there, if not for a refresh.
+            with pytest.raises(InvalidToken):
+                self.verifier.verify(token)
         assert self.log_out(token).status_code == 200
         assert DeviceSession.objects.get().ended_at is None
 
     def takes_the_genuine_one(self) -> None:
         assert self.present(self.forge.genuine).status_code == 200
         assert self.client.get("/users/me").status_code == 200
+        assert self.verifier is not None
+        claims = self.verifier.verify(self.pair["access_token"])
+        assert str(claims.session_id) == self.pair["session_id"]
+
+
+@pytest.fixture(scope="module")
+def key_server() -> Iterator[Issuer]:
+    """Another service fetches our keys here."""
+    with running_issuer() as issuer:
+        yield issuer
 
 
 @pytest.fixture(params=KINDS)
-def target(request: pytest.FixtureRequest, client: Client, alice: User) -> Iterator[Target]:
+def target(
+    request: pytest.FixtureRequest, client: Client, alice: User, key_server: Issuer
+) -> Iterator[Target]:
     """Whatever the test does to a copy, the token itself goes on working."""
-    target = Target(client, request.param)
+    key_server.body = client.get("//.well-known/jwks.json").content
+    verifier = Verifier(settings.AUTH_ISSUER, settings.AUTH_AUDIENCE, jwks_uri=key_server.jwks_uri)
+    target = Target(client, request.param, verifier)
     yield target
     target.takes_the_genuine_one()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from authclient import InvalidToken
 from tests.service import ROOT, Service
 
 README = (ROOT / "README.md").read_text()
@@ -35,21 +36,22 @@ def test_the_curl_lines_register_sign_in_call_refresh_and_sign_out(
     assert refused["code"] == "session_ended"
 
 
-def test_the_snippet_verifies_a_token_in_another_service(embedded_service: Service) -> None:
+def test_the_snippet_verifies_a_token_in_another_service(
+    embedded_service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
     # The issuer is the service's public URL, whatever address it is reached at.
     issuer = f"http://localhost:{embedded_service.port}"
-    namespace: dict[str, object] = {}
-    exec(blocks("python")[0].replace("http://localhost:8000", issuer), namespace)
-    verify = namespace["verify"]
-    assert callable(verify)
+    snippet = blocks("python")[0].replace("http://localhost:8000", issuer)
+    assert issuer in snippet
     with embedded_service.client() as client:
         user = {"email": "reader@example.com", "password": "poetical science 1843"}
         client.post("/auth/register", json=user)
         pair = client.post("/auth/login", json=user).json()
-    assert verify(pair["access_token"])["sub"] == pair["user_id"]
-    jwt = namespace["jwt"]
-    with pytest.raises(jwt.PyJWTError):  # type: ignore[attr-defined]
-        verify(pair["refresh_token"])
+    namespace: dict[str, object] = {"token": pair["access_token"]}
+    exec(snippet, namespace)
+    assert capsys.readouterr().out == f"{pair['user_id']} user False\n"
+    with pytest.raises(InvalidToken):
+        exec(snippet, {"token": pair["refresh_token"]})
 
 
 def test_every_link_leads_to_a_file() -> None:

@@ -1,0 +1,1 @@
+"""authclient: what other services verify our tokens with."""
