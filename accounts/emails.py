@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import OutgoingMail, User
 from security.client_info import ClientInfo
 
-Message = Literal["password_changed", "refresh_reused", "deactivated"]
+Message = Literal["password_changed", "refresh_reused", "deactivated", "new_device"]
 
 
 def notify(user: User, message: Message, *, client: ClientInfo) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 from django.conf import settings
 from prometheus_client.multiprocess import mark_process_dead
 
+from sessions_app.last_seen import last_seen
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
 
 wsgi_app = "authsite.wsgi:application"
@@ -23,6 +25,16 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
 logconfig_dict = settings.LOGGING
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Each web process writes down by itself which sessions it has seen."""
+    last_seen.start()
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """The last sightings of a process that ends in order."""
+    last_seen.stop()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -23,6 +23,7 @@ from security.keyring import keyring
 from security.metrics import exposition
 from security.models import JobRun
 from security.shared_cache import FAILURES
+from sessions_app.metrics import SessionCollector
 
 STARTED = time.monotonic()
 # The worker beats every 15 seconds.
@@ -98,7 +99,7 @@ class MetricsView(APIView):
                 raise NotAuthenticated
             if not request.user.has_perm("security.view_metrics"):
                 raise PermissionMissing
-        body, content_type = exposition()
+        body, content_type = exposition(SessionCollector())
         return HttpResponse(body, content_type=content_type)
 
     def _has_metrics_token(self) -> bool:

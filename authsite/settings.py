@@ -116,6 +116,9 @@ AUTH_SESSION_TTL = timedelta(days=env.number("AUTH_SESSION_DAYS", 90, least=1))
 AUTH_REFRESH_GRACE = timedelta(seconds=env.number("AUTH_REFRESH_GRACE", 10))
 AUTH_REFRESH_TRANSPORT = env.choice("AUTH_REFRESH_TRANSPORT", ("both", "body", "cookie"), "both")
 CORS_ALLOW_CREDENTIALS = AUTH_REFRESH_TRANSPORT != "body"
+# 0 is no limit.
+AUTH_SESSION_LIMIT = env.number("AUTH_SESSION_LIMIT", 0)
+AUTH_NEW_DEVICE_NOTICE = env.boolean("AUTH_NEW_DEVICE_NOTICE", True)
 AUTH_SESSION_RETENTION = timedelta(days=env.number("AUTH_SESSION_RETENTION_DAYS", 30))
 AUTH_MAIL_RETENTION = timedelta(days=env.number("AUTH_MAIL_RETENTION_DAYS", 30))
 AUTH_KEY_ROTATION = timedelta(days=env.number("AUTH_KEY_ROTATION_DAYS", 30, least=1))
@@ -182,11 +185,12 @@ INSTALLED_APPS = [
     "corsheaders",
     "csp",
     "rest_framework",
+    # Before SimpleJWT's app, whose command `flushexpiredtokens` it replaces: the first one wins.
+    "sessions_app",
     "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "security",
-    "sessions_app",
     "accounts",
 ]
 MIDDLEWARE = [

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "password.changed"
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_FAILED = "login.failed"
+    TOKEN_ISSUED = "token.issued"
     SESSION_ENDED = "session.ended"
     SESSION_RENAMED = "session.renamed"
     REFRESH_REUSED = "refresh.reused"

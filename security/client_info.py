@@ -40,6 +40,11 @@ class ClientInfo:
         """A name a person recognises, such as "Firefox on Linux"."""
         return device_name(self.user_agent)
 
+    @property
+    def origin(self) -> str:
+        """The device and the network, by which a user's next sign-in is recognised."""
+        return f"{self.device} {network_of(self.ip_address)}"
+
 
 def parse_address(text: str) -> Address | None:
     """The address in `text`, IPv4-mapped IPv6 unwrapped; None when it holds none."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from security.models import JobRun
 
@@ -17,3 +18,14 @@ def exclusively(name: str, *, lease: timedelta) -> Iterator[bool]:
     yield mine
     if mine:
         JobRun.objects.finish(name)
+
+
+def keep_result(name: str, result: dict[str, Any]) -> None:
+    """What a job has to tell, for every process, until it runs again."""
+    JobRun.objects.filter(name=name).update(result=result)
+
+
+def last_result(name: str) -> dict[str, Any]:
+    """What the job told when it last did; empty before its first run."""
+    found = JobRun.objects.filter(name=name).values_list("result", flat=True).first()
+    return dict(found or {})

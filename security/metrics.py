@@ -4,12 +4,14 @@ import os
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
+    REGISTRY,
     CollectorRegistry,
     Counter,
     Histogram,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 REQUESTS = Counter("auth_requests_total", "Requests answered.", ["method", "route", "status"])
 LATENCY = Histogram(
@@ -22,10 +24,16 @@ SIGN_INS = Counter("auth_sign_ins_total", "Sign-in attempts by their result.", [
 REFRESHES = Counter("auth_refreshes_total", "Refresh attempts by their result.", ["result"])
 
 
-def exposition() -> tuple[bytes, str]:
-    """Every metric as Prometheus text with its content type, summed over the web processes."""
+def exposition(*collectors: Collector) -> tuple[bytes, str]:
+    """Every metric as Prometheus text with its content type, summed over the web processes.
+
+    `collectors` tell what no process counts by itself.
+    """
+    asked = CollectorRegistry()
+    for collector in collectors:
+        asked.register(collector)
+    counted: CollectorRegistry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry), CONTENT_TYPE_LATEST
-    return generate_latest(), CONTENT_TYPE_LATEST
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    return generate_latest(counted) + generate_latest(asked), CONTENT_TYPE_LATEST

@@ -10,6 +10,7 @@ from accounts.tokens import AccessToken
 from security.errors import TokenInvalid
 from security.keyring import keyring
 from sessions_app import live_state
+from sessions_app.last_seen import last_seen
 from sessions_app.models import DeviceSession
 
 # The columns an authenticated request may read without a query; the password hash is not one.
@@ -43,6 +44,7 @@ def live_user(token: AccessToken) -> User | None:
     user = restore_user(state) if state is not None else _load(token, epoch)
     if user is None or str(user.pk) != token["sub"]:
         return None
+    last_seen.note(token.sid)
     return user
 
 

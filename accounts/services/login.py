@@ -1,10 +1,14 @@
 """Signing in with a password."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from accounts.emails import notify
 from accounts.models import User
 from accounts.services.passwords import check_password
 from accounts.tokens import AccessToken, RefreshToken
@@ -14,7 +18,7 @@ from security.client_info import ClientInfo
 from security.errors import AccountInactive, InvalidCredentials
 from security.metrics import SIGN_INS
 from sessions_app.models import DeviceSession
-from sessions_app.services.sessions import open_session
+from sessions_app.services.sessions import end_beyond_limit, open_session
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def log_in(*, identifier: str, password: str, client: ClientInfo) -> SignedIn:
     Raises InvalidCredentials alike for an unknown user and a wrong password, and AccountInactive
     only after a right one.
     """
-    user: User | None = User.objects.select_related("role").for_identifier(identifier).first()
+    user, may_be_new = _find(identifier, client)
     if not check_password(user, password) or user is None:
         _refuse(user, client, reason="invalid_credentials")
         raise InvalidCredentials
@@ -52,7 +56,12 @@ def log_in(*, identifier: str, password: str, client: ClientInfo) -> SignedIn:
         present = User.objects.filter(pk=user.pk, is_active=True, password=user.password)
         user.last_login = timezone.now()
         signed_in = present.update(last_login=user.last_login) == 1
-        session = open_session(user=user, client=client, amr=["pwd"]) if signed_in else None
+        session = None
+        if signed_in:
+            if may_be_new and settings.AUTH_NEW_DEVICE_NOTICE:
+                _tell_of_new_device(user, client)
+            session = open_session(user=user, client=client, amr=["pwd"])
+            end_beyond_limit(keep=session, client=client)
     if session is None:
         # Either the account is inactive, or the password was replaced while it was checked.
         inactive = User.objects.filter(pk=user.pk, is_active=False).exists()
@@ -70,6 +79,24 @@ def record_console_sign_in(user: User | None, *, client: ClientInfo, succeeded: 
         return
     SIGN_INS.labels("succeeded").inc()
     audit.record(Kind.LOGIN_SUCCEEDED, actor=user, subject=user, client=client, to="console")
+
+
+def _find(identifier: str, client: ClientInfo) -> tuple[User | None, bool]:
+    """The user, and whether they have signed in before but not from here, in one query."""
+    sessions = DeviceSession.objects.filter(user_id=OuterRef("pk"))
+    people = User.objects.select_related("role").annotate(
+        has_sessions=Exists(sessions), knows_origin=Exists(sessions.from_origin(client.origin))
+    )
+    found: Any = people.for_identifier(identifier).first()
+    if found is None or found.last_login is None:
+        return found, False
+    return found, found.has_sessions and not found.knows_origin
+
+
+def _tell_of_new_device(user: User, client: ClientInfo) -> None:
+    """The caller holds the user's row: of two sign-ins at once the second sees the first."""
+    if not DeviceSession.objects.for_user(user.pk).from_origin(client.origin).exists():
+        notify(user, "new_device", client=client)
 
 
 def _refuse(user: User | None, client: ClientInfo, *, reason: str) -> None:

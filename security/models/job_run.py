@@ -34,6 +34,8 @@ class JobRun(models.Model):
     locked_until = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     succeeded_at = models.DateTimeField(null=True)
+    # What the job has to tell until its next run.
+    result = models.JSONField(null=True)
 
     objects: ClassVar[JobRunQuerySet] = JobRunQuerySet.as_manager()  # type: ignore[assignment]
 

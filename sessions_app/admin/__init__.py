@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import rest_framework_simplejwt.token_blacklist.admin  # noqa: F401
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from security.client_info import client_info
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_sessions
 
-# SimpleJWT's own pages show ledger rows as if they were what decides.
+# SimpleJWT's own pages, registered by its import above, show ledger rows as if they decided.
 for ledger in (BlacklistedToken, OutstandingToken):
     if admin.site.is_registered(ledger):
         admin.site.unregister(ledger)

@@ -12,6 +12,8 @@ from django.utils import timezone
 from security.identifiers import uuid7
 
 LONGEST_DEVICE = 120
+# A device's name and a network.
+LONGEST_ORIGIN = LONGEST_DEVICE + 50
 
 
 class EndReason(models.TextChoices):
@@ -23,6 +25,7 @@ class EndReason(models.TextChoices):
     DEACTIVATED = "deactivated"
     REFRESH_REUSED = "refresh_reused"
     ENDED_BY_STAFF = "ended_by_staff"
+    SESSION_LIMIT = "session_limit"
 
 
 class DeviceSessionQuerySet(models.QuerySet["DeviceSession"]):
@@ -33,6 +36,10 @@ class DeviceSessionQuerySet(models.QuerySet["DeviceSession"]):
 
     def for_user(self, user_id: UUID) -> "DeviceSessionQuerySet":
         return self.filter(user_id=user_id)
+
+    def from_origin(self, origin: str) -> "DeviceSessionQuerySet":
+        """Opened by this device in this network; rows older than the column may be from any."""
+        return self.filter(origin__in=(origin, ""))
 
     def over_since(self, moment: datetime) -> "DeviceSessionQuerySet":
         """Ended, idle or expired before `moment`."""
@@ -52,7 +59,11 @@ class DeviceSession(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="device_sessions"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="device_sessions",
+        # The index on user and origin serves this key too.
+        db_index=False,
     )
     generation = models.PositiveIntegerField(default=1)
     refresh_jti = models.CharField(max_length=32)
@@ -66,6 +77,11 @@ class DeviceSession(models.Model):
     device = models.CharField(max_length=LONGEST_DEVICE)
     user_agent = models.CharField(max_length=512, blank=True)
     ip_address = models.GenericIPAddressField(null=True)
+    # Where the session was opened, as `ClientInfo.origin`; a new name or address leaves it alone.
+    # The database's default lets processes of the version before go on during an upgrade.
+    origin = models.CharField(
+        max_length=LONGEST_ORIGIN, blank=True, default="", db_default="", editable=False
+    )
     amr = models.JSONField(default=list)
 
     objects: ClassVar[DeviceSessionQuerySet] = DeviceSessionQuerySet.as_manager()  # type: ignore[assignment]
@@ -75,6 +91,7 @@ class DeviceSession(models.Model):
         default_permissions = ["view", "delete"]
         verbose_name = "session"
         indexes = [
+            models.Index(fields=["user", "origin"], name="session_origin"),
             models.Index(fields=["user"], condition=Q(ended_at=None), name="session_open_by_user"),
             models.Index(fields=["ended_at"], name="session_ended"),
             models.Index(fields=["idle_expires_at"], name="session_idle"),

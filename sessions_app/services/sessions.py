@@ -1,7 +1,8 @@
 """Opening and ending sessions."""
 
 import secrets
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,9 @@ from sessions_app import live_state
 from sessions_app.models import DeviceSession
 from sessions_app.models.device_session import EndReason
 
+# Sessions ended in one transaction where there may be many.
+SLICE = 500
+
 
 def new_refresh_jti() -> str:
     return secrets.token_hex(16)
@@ -30,25 +34,72 @@ def idle_expiry(now: datetime, absolute: datetime) -> datetime:
 def open_session(*, user: Any, client: ClientInfo, amr: list[str]) -> DeviceSession:
     """A new session for a user who has just proven who they are."""
     now = timezone.now()
-    expires_at = now + settings.AUTH_SESSION_TTL
     with transaction.atomic(savepoint=False):
-        session = DeviceSession.objects.create(
-            user=user,
-            refresh_jti=new_refresh_jti(),
-            refreshed_at=now,
-            idle_expires_at=idle_expiry(now, expires_at),
-            expires_at=expires_at,
-            created_at=now,
-            last_seen_at=now,
-            device=client.device,
-            user_agent=client.user_agent,
-            ip_address=client.ip_address,
-            amr=amr,
-        )
+        session = _insert(user, client, amr, now=now, expires_at=now + settings.AUTH_SESSION_TTL)
         audit.record(
             Kind.LOGIN_SUCCEEDED, actor=user, subject=user, client=client, session_id=session.pk
         )
     return session
+
+
+def open_for_operator(
+    *, user: Any, client: ClientInfo, lifetime: timedelta, operator: str
+) -> DeviceSession:
+    """A short session of a user that an operator acts in; audited as `token.issued`.
+
+    It ends on a whole second, as the token for it does; opening it ends no other session.
+    """
+    now = timezone.now().replace(microsecond=0)
+    with transaction.atomic(savepoint=False):
+        session = _insert(user, client, ["operator"], now=now, expires_at=now + lifetime)
+        audit.record(
+            Kind.TOKEN_ISSUED,
+            subject=user,
+            client=client,
+            session_id=session.pk,
+            operator=operator,
+            minutes=int(lifetime.total_seconds()) // 60,
+        )
+    return session
+
+
+def _insert(
+    user: Any, client: ClientInfo, amr: list[str], *, now: datetime, expires_at: datetime
+) -> DeviceSession:
+    return DeviceSession.objects.create(
+        user=user,
+        refresh_jti=new_refresh_jti(),
+        refreshed_at=now,
+        idle_expires_at=idle_expiry(now, expires_at),
+        expires_at=expires_at,
+        created_at=now,
+        last_seen_at=now,
+        device=client.device,
+        user_agent=client.user_agent,
+        ip_address=client.ip_address,
+        origin=client.origin,
+        amr=amr,
+    )
+
+
+def end_beyond_limit(*, keep: DeviceSession, client: ClientInfo) -> int:
+    """End the oldest sessions of the user of `keep` beyond AUTH_SESSION_LIMIT; how many ended.
+
+    The caller's transaction holds the user's row, so that sign-ins at once can't each spare one.
+    """
+    if not settings.AUTH_SESSION_LIMIT:
+        return 0
+    live = DeviceSession.objects.live().for_user(keep.user_id)
+    others = live.exclude(pk=keep.pk).order_by("-created_at", "-pk").values_list("pk", flat=True)
+    surplus = list(others[settings.AUTH_SESSION_LIMIT - 1 :])
+    if not surplus:
+        return 0
+    return end_sessions(
+        DeviceSession.objects.filter(pk__in=surplus),
+        reason=EndReason.SESSION_LIMIT,
+        actor=_Subject(keep.user_id),
+        client=client,
+    )
 
 
 def end_sessions(
@@ -81,6 +132,28 @@ def end_sessions(
             )
         live_state.drop_after_commit(sids)
     return len(found)
+
+
+def end_in_slices(
+    sessions: QuerySet[DeviceSession],
+    *,
+    reason: EndReason,
+    actor: Identified | None,
+    on_slice: Callable[[int], None],
+) -> int:
+    """The same for any number of sessions, each slice a transaction of its own.
+
+    `on_slice` is told how many have ended so far.
+    """
+    ended = 0
+    rest = sessions.filter(ended_at=None).order_by("pk")
+    while sids := list(rest.values_list("pk", flat=True)[:SLICE]):
+        chosen = DeviceSession.objects.filter(pk__in=sids)
+        ended += end_sessions(chosen, reason=reason, actor=actor)
+        on_slice(ended)
+        # Onwards, so that sessions opened meanwhile don't keep this going for ever.
+        rest = rest.filter(pk__gt=sids[-1])
+    return ended
 
 
 def rename_session(

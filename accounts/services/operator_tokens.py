@@ -1,0 +1,29 @@
+"""Access tokens for operators, who act as a user for a few minutes."""
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from accounts.models import User
+from accounts.tokens import AccessToken
+from security.client_info import ClientInfo
+from security.errors import AccountInactive
+from sessions_app.services.sessions import open_for_operator
+
+CLIENT = ClientInfo(user_agent="issue_token")
+
+
+def issue_token(*, user: User, lifetime: timedelta, operator: str) -> AccessToken:
+    """An access token of a new session that ends with it; nothing can refresh it.
+
+    Raises AccountInactive.
+    """
+    with transaction.atomic():
+        # Deactivation updates the same row: whoever is second sees the first.
+        present = User.objects.select_for_update(of=("self",)).select_related("role")
+        user = present.get(pk=user.pk)
+        if not user.is_active:
+            raise AccountInactive
+        session = open_for_operator(user=user, client=CLIENT, lifetime=lifetime, operator=operator)
+    # The session ends first: on the second that it was opened in and its lifetime.
+    return AccessToken.for_session(session, user, lifetime=lifetime)
