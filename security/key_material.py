@@ -41,14 +41,19 @@ class KeyPair:
 
 def generate(algorithm: str) -> KeyPair:
     """A new key pair for RS256 (3072 bits), ES256 or EdDSA (Ed25519)."""
-    private_key: PrivateKey
+    pair = describe(_generate(algorithm))
+    while pair.kid.startswith("-"):
+        # On a command line such a name would be taken for an option.
+        pair = describe(_generate(algorithm))
+    return pair
+
+
+def _generate(algorithm: str) -> PrivateKey:
     if algorithm == "ES256":
-        private_key = ec.generate_private_key(ec.SECP256R1())
-    elif algorithm == "EdDSA":
-        private_key = ed25519.Ed25519PrivateKey.generate()
-    else:
-        private_key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-    return describe(private_key)
+        return ec.generate_private_key(ec.SECP256R1())
+    if algorithm == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate()
+    return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
 
 
 def describe(private_key: PrivateKey) -> KeyPair:

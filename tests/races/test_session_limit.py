@@ -58,8 +58,13 @@ class Watcher:
 
 
 def sign_in_together(service: Service, email: str) -> list[Answer]:
+    """All at once; who is told that the service is too busy (503) tries again, as a client would."""
     login = Call("POST", f"{API}/auth/login", {"email": email, "password": PASSWORD})
-    return release_together(service.url, [login] * CALLERS)
+    done: list[Answer] = []
+    while len(done) < CALLERS:
+        answers = release_together(service.url, [login] * (CALLERS - len(done)))
+        done += [answer for answer in answers if answer.status != 503]
+    return done
 
 
 def register(service: Service) -> str:

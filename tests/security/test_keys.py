@@ -19,7 +19,7 @@ from django.test import TestCase
 from django.test.utils import override_settings
 
 from accounts.models import User
-from security.key_material import describe, thumbprint
+from security.key_material import describe, generate, thumbprint
 from security.key_rotation import ensure_first_keys, retire_expired, revoke, rotate
 from security.keyring import keyring
 from security.models import AuditEvent, SigningKey
@@ -596,3 +596,8 @@ def test_a_sealed_text_that_is_no_key_is_a_503(client: Client, alice: User) -> N
     keyring._signing = None
     answer = client.post("/auth/login", {"username": "alice", "password": PASSWORD})
     assert_problem(answer, 503, "signing_unavailable")
+
+
+def test_a_kid_can_be_typed_on_a_command_line() -> None:
+    """One thumbprint in 64 begins with a dash, which argparse takes for an option."""
+    assert not any(generate("EdDSA").kid.startswith("-") for _ in range(400))

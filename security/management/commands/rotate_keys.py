@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--revoke", metavar="KID", help="end this key at once: its tokens are refused"
+            "--revoke",
+            metavar="KID",
+            help="end this key at once: its tokens are refused (--revoke=KID for one with a dash)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
