@@ -58,7 +58,7 @@ class Watcher:
 
 
 def sign_in_together(service: Service, email: str) -> list[Answer]:
-    """All at once; who is told that the service is too busy (503) tries again, as a client would."""
+    """All at once; who is told that the service is too busy tries again, as a client would."""
     login = Call("POST", f"{API}/auth/login", {"email": email, "password": PASSWORD})
     done: list[Answer] = []
     while len(done) < CALLERS:
