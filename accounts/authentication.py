@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
 from rest_framework_simplejwt.authentication import JWTAuthentication
+from structlog.contextvars import bind_contextvars
 
 from accounts.api_keys import SCHEME
 from accounts.models import User
@@ -55,6 +56,7 @@ def authenticate_token(raw: str) -> tuple[User, AccessToken]:
         raise SessionEnded
     if token.has_expired():
         raise TokenExpired
+    bind_contextvars(user=str(user.pk), session=str(token.sid))
     return user, token
 
 
@@ -63,6 +65,8 @@ def authenticate_key(text: str) -> tuple[User, KeyCredential]:
     found = live_key_user(text)
     if found is None:
         raise TokenInvalid("The API key is not valid.")
+    user, credential = found
+    bind_contextvars(user=str(user.pk), key_prefix=credential.prefix)
     return found
 
 

@@ -244,6 +244,19 @@ def test_a_request_is_one_line_with_its_id(client: Client, log: Callable[[], str
     assert line["ms"] >= 0
 
 
+def test_a_request_names_its_user_and_session(
+    client: Client, alice: User, log: Callable[[], str]
+) -> None:
+    pair = client.sign_in("alice")
+    client.get("/users/me")
+    key = client.post("/api-keys", {"name": "script"}).json()
+    Client(key["key"]).get("/users/me")
+    by_session, by_key = [e for e in events(log()) if e.get("route") == "me"]
+    assert (by_session["user"], by_session["session"]) == (str(alice.pk), pair["session_id"])
+    # The prefix names a key without giving it away; a field called api_key is always removed.
+    assert (by_key["user"], by_key["key_prefix"]) == (str(alice.pk), key["prefix"])
+
+
 def test_the_running_service_writes_json_without_secrets(embedded_service: Service) -> None:
     name = "log-reader@example.com"
     agent = {"User-Agent": "curl \u2028 8.5".encode()}
