@@ -28,6 +28,8 @@ def validate_email(email: str) -> None:
     """Raises ValidationError for what is not one plain address."""
     if len(email) > LONGEST_EMAIL:
         raise ValidationError("The e-mail address is too long.", code="max_length")
+    if any(unicodedata.category(c).startswith("C") for c in email):
+        raise ValidationError("The e-mail address has invisible characters.", code="invalid")
     _validate_email(email)
 
 

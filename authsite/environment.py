@@ -63,10 +63,10 @@ class Environment:
     def text(self, *names: str, default: str = "") -> str:
         return self.read(names, str, default)
 
-    def number(self, name: str, default: int, *, least: int = 0) -> int:
+    def number(self, name: str, default: int, *, least: int = 0, most: int = 10**6) -> int:
         def parse(text: str) -> int:
-            if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
-                raise ValueError(f"it must be a whole number of at least {least}")
+            if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+                raise ValueError(f"it must be a whole number from {least} to {most}")
             return int(text)
 
         return self.read(name, parse, default)

@@ -1,11 +1,14 @@
 """How gunicorn serves: one file for `quickstart`, containers and hosts."""
 
 import os
+import socket
+import struct
 from typing import Any
 
 from django.conf import settings
 from prometheus_client.multiprocess import mark_process_dead
 
+from security.shared_cache import shared_cache
 from sessions_app.last_seen import last_seen
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
@@ -20,6 +23,7 @@ timeout = 60
 limit_request_field_size = 65_536
 graceful_timeout = 15
 keepalive = 5
+READ_SECONDS = 5
 # Proxies are trusted by TRUSTED_PROXIES alone, in security.client_info.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
@@ -30,11 +34,24 @@ logconfig_dict = settings.LOGGING
 def post_worker_init(_worker: Any) -> None:
     """Each web process writes down by itself which sessions it has seen."""
     last_seen.start()
+    # Processes that end before they could drop what they changed leave it to the next one.
+    shared_cache.disown_everything()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:
     """The last sightings of a process that ends in order."""
     last_seen.stop()
+
+
+def when_ready(server: Any) -> None:
+    """Give up on a client that stops in the middle of a request; its thread serves others again.
+
+    Accepted sockets inherit the listener's deadline for each read. Against many such clients at
+    once put a proxy in front that reads whole requests first.
+    """
+    deadline = struct.pack("ll", READ_SECONDS, 0)
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, deadline)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

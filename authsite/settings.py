@@ -31,7 +31,7 @@ if EMBEDDED:
     # IMMEDIATE takes the write lock at BEGIN, so two writers wait instead of failing half way.
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 5,
         "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
     }
 else:
@@ -88,7 +88,7 @@ if not SECRET_KEY:
 
 # --- Addresses
 
-PORT = env.number("PORT", 8000, least=1)
+PORT = env.number("PORT", 8000, least=1, most=65535)
 BIND_ADDRESS = env.text("BIND_ADDRESS", default="127.0.0.1")
 PUBLIC_URL = env.text("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 SECURE_COOKIES = env.boolean("SECURE_COOKIES", PUBLIC_URL.startswith("https:"))
@@ -110,9 +110,13 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 AUTH_SIGNING_ALGORITHM = env.choice("ALGORITHM", ("RS256", "ES256", "EdDSA"), "RS256")
 AUTH_ISSUER = env.text("AUTH_ISSUER", default=PUBLIC_URL)
 AUTH_AUDIENCE = env.text("AUTH_AUDIENCE", default="api")
-AUTH_ACCESS_TTL = timedelta(minutes=env.number("ACCESS_TOKEN_EXPIRE_MINUTES", 15, least=1))
-AUTH_REFRESH_IDLE_TTL = timedelta(days=env.number("REFRESH_TOKEN_EXPIRE_DAYS", 14, least=1))
-AUTH_SESSION_TTL = timedelta(days=env.number("AUTH_SESSION_DAYS", 90, least=1))
+AUTH_ACCESS_TTL = timedelta(
+    minutes=env.number("ACCESS_TOKEN_EXPIRE_MINUTES", 15, least=1, most=24 * 60)
+)
+AUTH_REFRESH_IDLE_TTL = timedelta(
+    days=env.number("REFRESH_TOKEN_EXPIRE_DAYS", 14, least=1, most=3650)
+)
+AUTH_SESSION_TTL = timedelta(days=env.number("AUTH_SESSION_DAYS", 90, least=1, most=3650))
 AUTH_REFRESH_GRACE = timedelta(seconds=env.number("AUTH_REFRESH_GRACE", 10))
 AUTH_REFRESH_TRANSPORT = env.choice("AUTH_REFRESH_TRANSPORT", ("both", "body", "cookie"), "both")
 CORS_ALLOW_CREDENTIALS = AUTH_REFRESH_TRANSPORT != "body"
@@ -161,7 +165,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {
         "NAME": "accounts.password_validation.StrengthValidator",
-        "OPTIONS": {"least_score": env.number("AUTH_PASSWORD_MIN_SCORE", 2)},
+        "OPTIONS": {"least_score": env.number("AUTH_PASSWORD_MIN_SCORE", 2, most=4)},
     },
 ]
 
@@ -211,6 +215,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "authsite.urls"
 WSGI_APPLICATION = "authsite.wsgi.application"
 APPEND_SLASH = False
+LOGIN_REDIRECT_URL = "admin:index"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -232,6 +237,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     # OPTIONS is for CORS alone, whose middleware answers it.
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "security.api.negotiation.AlwaysJSON",
     "DEFAULT_SCHEMA_CLASS": "security.api.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "security.api.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": None,

@@ -16,3 +16,7 @@ import_module(settings.ROOT_URLCONF)
 errors = [message for message in run_checks(tags=["auth_settings"]) if message.level >= ERROR]
 if errors:
     sys.exit("\n".join(str(error) for error in errors))
+
+from security.keyring import keyring  # noqa: E402  (models can be imported only now)
+
+keyring.warm()

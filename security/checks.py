@@ -125,7 +125,25 @@ def embedded_mode_is_not_deployed(**_: Any) -> list[CheckMessage]:
     return found
 
 
+ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
+
+
+def addresses_are_complete(**_: Any) -> list[CheckMessage]:
+    named = [("PUBLIC_URL", settings.PUBLIC_URL)]
+    named += [("BACKEND_CORS_ORIGINS", origin) for origin in settings.CORS_ALLOWED_ORIGINS]
+    return [
+        Error(
+            f"{name} holds {address!r}, which is no address of a site.",
+            hint="Write scheme and host, such as https://auth.example.org, and nothing after them.",
+            id="auth.E012",
+        )
+        for name, address in named
+        if not ORIGIN.fullmatch(address)
+    ]
+
+
 CHECKS = (
+    addresses_are_complete,
     settings_are_readable,
     secret_key_is_secret,
     sealing_keys_are_usable,

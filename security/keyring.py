@@ -103,6 +103,13 @@ class Keyring:
                 raise
             return self._snapshot.public_jwks
 
+    def warm(self) -> None:
+        """Read the keys at the start, so that the JWKS can be answered whatever happens then."""
+        try:
+            self._fresh(FRESH_SECONDS)
+        except DatabaseError as error:
+            logger.warning("keyring.not_read", error=type(error).__name__)
+
     def forget(self) -> None:
         """Read the table again at the next use; called after a change in this process.
 

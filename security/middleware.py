@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
 
@@ -51,7 +51,7 @@ class RequestContextMiddleware:
 
     def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A database that does not answer is a 503 for every view, not only for the API's."""
-        if isinstance(error, OperationalError | InterfaceError):
+        if isinstance(error, OperationalError | InterfaceError | InternalError):
             logger.error("database.unavailable", error=type(error).__name__)
             return problem_response(Unavailable())
         return None
@@ -104,8 +104,11 @@ class RequestLimitsMiddleware:
 
 def _drain(request: HttpRequest, length: int) -> None:
     remaining = min(length, DRAINED_BYTES)
-    while remaining > 0 and (chunk := request.read(min(remaining, 65_536))):
-        remaining -= len(chunk)
+    try:
+        while remaining > 0 and (chunk := request.read(min(remaining, 65_536))):
+            remaining -= len(chunk)
+    except UnreadablePostError:
+        return
 
 
 def _resolves(path: str) -> bool:

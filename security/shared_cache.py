@@ -89,6 +89,14 @@ class SharedCache:
             self._failed(error)
             self._must_disown = True
 
+    def settle(self, seconds: float) -> bool:
+        """For a process about to end: wait to make good what failed; whether it is done."""
+        deadline = time.monotonic() + seconds
+        while self._must_disown and time.monotonic() < deadline:
+            time.sleep(PAUSE_SECONDS)
+            self._usable()
+        return not self._must_disown
+
     def _start_epoch(self) -> str:
         cache.add(EPOCH, secrets.token_hex(8), None)
         return str(cache.get(EPOCH))
@@ -104,6 +112,8 @@ class SharedCache:
         with self._lock:
             first = time.monotonic() > self._paused_until + PAUSE_SECONDS
             self._paused_until = time.monotonic() + PAUSE_SECONDS
+        # Whoever was cut off can't know what others failed to drop, or what a restart brought back.
+        self._must_disown = True
         if first:
             logger.warning("cache.unavailable", error=type(error).__name__)
 

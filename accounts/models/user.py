@@ -93,7 +93,12 @@ class User(AbstractBaseUser):
             old = self.password
             AbstractBaseUser.set_password(self, normalised)
             self._password = None
-            User.objects.filter(pk=self.pk, password=old).update(password=self.password)
+            mine = User.objects.filter(pk=self.pk, password=old).update(password=self.password)
+            if not mine:
+                # Another sign-in re-hashed it first, or the password was changed: look which.
+                stored = User.objects.values_list("password", flat=True).get(pk=self.pk)
+                if check_password(normalised, stored):
+                    self.password = stored
 
         return check_password(normalise_password(raw_password or ""), self.password, upgrade)
 

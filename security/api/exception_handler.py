@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -51,7 +51,7 @@ def _as_our_own(error: Exception) -> AuthError | None:
             return FieldError(*_field_errors(error.detail))
         case exceptions.ParseError():
             return MalformedRequest(_sentence(error.detail))
-        case SuspiciousOperation():
+        case SuspiciousOperation() | UnreadablePostError():
             return MalformedRequest()
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return NotAuthenticated()
@@ -63,7 +63,7 @@ def _as_our_own(error: Exception) -> AuthError | None:
             return UnsupportedMediaType()
         case exceptions.PermissionDenied() | PermissionDenied():
             return PermissionMissing()
-        case OperationalError() | InterfaceError():
+        case OperationalError() | InterfaceError() | InternalError():
             logger.error("database.unavailable", error=type(error).__name__)
             return Unavailable()
     return None

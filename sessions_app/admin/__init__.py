@@ -49,6 +49,7 @@ class EndReasonFilter(WordFilter):
 class DeviceSessionAdmin(ReadOnlyAdmin):
     list_display = ("user", "device", "ip_address", "created_at", "last_seen_at", "live")
     list_filter = (StateFilter, EndReasonFilter, "created_at")
+    linked_lookups = ("user__id__exact",)
     sortable_by = ()
     list_select_related = ("user",)
     search_fields = ("=user__email_key", "=user__username_key", "=ip_address")

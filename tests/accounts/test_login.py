@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from accounts.models import User
 from security.models import AuditEvent
@@ -225,3 +226,23 @@ def test_a_refresh_token_is_no_access_token(client: Client, alice: User) -> None
 def test_an_access_token_is_no_refresh_token(client: Client, alice: User) -> None:
     token = client.sign_in("alice")["access_token"]
     assert_problem(client.refresh(token), 401, "token_invalid")
+
+
+def test_sign_ins_at_once_may_all_rehash_an_older_hash(alice: User) -> None:
+    older = PasswordHasher(time_cost=3, memory_cost=64, parallelism=1).hash(PASSWORD)
+    User.objects.filter(pk=alice.pk).update(password=f"argon2{older}")
+    first, second = User.objects.get(pk=alice.pk), User.objects.get(pk=alice.pk)
+    assert first.check_password(PASSWORD)
+    assert second.check_password(PASSWORD)
+    stored = User.objects.get(pk=alice.pk).password
+    assert first.password == second.password == stored != f"argon2{older}"
+
+
+def test_a_password_changed_during_the_rehash_is_not_taken_for_the_old_one(alice: User) -> None:
+    older = PasswordHasher(time_cost=3, memory_cost=64, parallelism=1).hash(PASSWORD)
+    User.objects.filter(pk=alice.pk).update(password=f"argon2{older}")
+    reader = User.objects.get(pk=alice.pk)
+    alice.set_password("quite another password")
+    alice.save()
+    assert reader.check_password(PASSWORD)
+    assert reader.password != User.objects.get(pk=alice.pk).password

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib import admin as django_admin
+from django.contrib.admin.utils import quote
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -34,7 +35,7 @@ LISTS = [
 
 
 def change_path(row: Any, page: str = "change") -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[quote(row.pk)])
 
 
 def every_page() -> list[str]:
@@ -567,3 +568,18 @@ class TestReadOnlyPages:
         assert refused.status_code == 403
         assert refused.headers["Content-Type"].startswith("text/html")
         assert User.objects.get(pk=alice.pk).role_id == "user"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "accounts/user/?password__startswith=argon2",
+        "accounts/user/?first_name__regex=(",
+        "security/signingkey/?sealed_private_key__startswith=g",
+        "sessions_app/devicesession/?refresh_jti__startswith=a",
+        "security/auditevent/?ip_address=zz",
+        "accounts/apikey/?digest__startswith=a",
+    ],
+)
+def test_a_list_can_be_filtered_only_as_it_offers(operator: Console, query: str) -> None:
+    assert operator.get(f"/admin/{query}").status_code == 400

@@ -48,6 +48,9 @@ STRONG = "q8Zt3vLr0Xw6Ny2Kf9Bs5Hd1Jm7Pc4Ga"
         ({"TRUSTED_PROXIES": "10.0.0.300"}, "auth.E007"),
         ({"PUBLIC_KEY_PATH": "/tmp/public.pem"}, "auth.E008"),
         (PRODUCTION | {"SECRET_KEY": STRONG, "ALLOWED_HOSTS": "*"}, "auth.E009"),
+        ({"PUBLIC_URL": "auth.example.org"}, "auth.E012"),
+        ({"BACKEND_CORS_ORIGINS": "*"}, "auth.E012"),
+        ({"PORT": "99999"}, "auth.E001"),
         ({"AUTH_SELF_SERVICE_TIERS": "gold"}, "auth.E022"),
     ],
 )

@@ -1,11 +1,14 @@
 """`make run`: what a newcomer's first minutes meet."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -158,3 +161,40 @@ def test_a_web_process_stays_under_its_memory_budget() -> None:
             resident = re.search(r"VmRSS:\s+(\d+) kB", status)
             assert resident
             assert int(resident[1]) < 120 * 1024
+
+
+def test_a_worker_that_dies_is_started_again_and_leaves_nothing_behind() -> None:
+    with Service.embedded() as service:
+        before = workers_of(service)
+        master = min(before)
+        os.kill(master, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while not (workers_of(service) - before) or workers_of(service) & before:
+            assert time.monotonic() < deadline, "The worker did not come back."
+            time.sleep(0.2)
+        assert httpx.get(f"{service.url}/health/live").status_code == 200
+        assert service.stop() == 0
+        assert processes_of(service) == {}
+
+
+def workers_of(service: Service) -> set[int]:
+    return {pid for pid, command in processes_of(service).items() if "celery" in command}
+
+
+def test_two_first_starts_at_once_prepare_one_after_the_other() -> None:
+    first = Service.shared(os.environ["TEST_DATABASE_URL"], os.environ["TEST_REDIS_URL"])
+    second = Service(**{**first.environment, "AUTH_DATA_DIR": "", "PORT": ""})
+    ours = {"AUTH_DATA_DIR": str(second.data), "PORT": str(second.port)}
+    second.environment = first.environment | ours
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(Service.start, (first, second)))
+    try:
+        keys = json.loads(first.manage("list_keys", "--json"))
+        assert sorted(key["state"] for key in keys) == ["current", "next"]
+        assert [s.log.read_text().count("Made the first admin") for s in (first, second)] in (
+            [0, 1],
+            [1, 0],
+        )
+    finally:
+        second.__exit__(None, None, None)
+        first.__exit__(None, None, None)

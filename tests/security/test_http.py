@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import InternalError
 from django.urls import URLResolver, get_resolver
 from pytest_django import Settings
 
@@ -431,3 +432,21 @@ def test_a_stranger_can_not_claim_https(client: Client, alice: User, settings: S
         headers = {"x-forwarded-proto": "https"}
         answer = client.post("/auth/login", body, headers=headers, REMOTE_ADDR=peer)
         assert bool(answer.cookies["refresh_token"]["secure"]) is secure
+
+
+def test_an_answer_is_json_whatever_the_client_would_like(client: Client) -> None:
+    for accept in ("text/html", "application/xml", "garbage", "*/*;q=0"):
+        answer = client.get("//health/live", headers={"accept": accept})
+        assert answer.status_code == 200
+        assert answer.json() == {"status": "alive"}
+
+
+def test_a_database_that_only_reads_is_a_503(
+    client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise InternalError("cannot execute INSERT in a read-only transaction")
+
+    monkeypatch.setattr("accounts.services.login.open_session", refuse)
+    answer = client.post("/auth/login", {"username": "alice", "password": PASSWORD})
+    assert_problem(answer, 503, "temporarily_unavailable")

@@ -1,5 +1,7 @@
 """Everything that a first start needs, then the service in the foreground."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -8,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -22,6 +25,9 @@ STOP_SECONDS = 20
 # Else glibc keeps the 19 MiB of a password hash for each thread that ever made one.
 RETURN_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
 STARTING_SECONDS = 30
+LONGEST_PAUSE = 30.0
+# Any number that nobody else uses on this database: "authsite" in hexadecimal.
+ADVISORY_LOCK = 0x6175746873697465
 
 
 class Command(BaseCommand):
@@ -36,16 +42,39 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_busy_port()
         try:
-            if has_unapplied_migrations():
-                call_command("migrate", interactive=False, verbosity=0)
-                self.stdout.write("Migrated the database.")
+            with alone():
+                self.prepare()
         except DatabaseError as error:
             raise CommandError(f"The database can't be used: {str(error).strip()}") from error
+        self.stdout.flush()
+        Supervisor(self.stdout).run()
+
+    def prepare(self) -> None:
+        """What is missing, in the order in which one needs the other."""
+        if has_unapplied_migrations():
+            call_command("migrate", interactive=False, verbosity=0)
+            self.stdout.write("Migrated the database.")
         call_command("ensure_keys", stdout=self.stdout)
         call_command("bootstrap_admin", stdout=self.stdout)
         collect_static_files()
-        self.stdout.flush()
-        Supervisor(self.stdout).run()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Two first starts at once prepare one after the other, on one host or on several."""
+    settings.AUTH_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.AUTH_DATA_DIR / ".starting").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if connection.vendor != "postgresql":
+            yield
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 0; SET statement_timeout = 0")
+            cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+        try:
+            yield
+        finally:
+            connection.close()
 
 
 def refuse_busy_port() -> None:
@@ -82,7 +111,7 @@ def collect_static_files() -> None:
 
 
 class Supervisor:
-    """The web server and the worker as children; when one ends, so does the other."""
+    """The web server and the worker as children; when the web server ends, so does all."""
 
     def __init__(self, stdout: Any) -> None:
         self.stdout = stdout
@@ -102,13 +131,7 @@ class Supervisor:
         )
         # Two starts at once on two cores would keep the first answer waiting.
         if self._announce():
-            self._start(
-                "worker",
-                f"celery --quiet -A authsite worker --beat --pool solo --without-gossip "
-                f"--without-mingle --loglevel {settings.LOG_LEVEL}".split(),
-                # Containers commonly run everything as root; Celery would warn at each start.
-                {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"},
-            )
+            self._start_worker()
         failed = self._wait()
         self._end_all()
         if failed:
@@ -121,6 +144,15 @@ class Supervisor:
             cwd=settings.BASE_DIR,
             env=os.environ | (extra or {}),
             start_new_session=True,
+        )
+
+    def _start_worker(self) -> None:
+        self._start(
+            "worker",
+            f"celery --quiet -A authsite worker --beat --pool solo --without-gossip "
+            f"--without-mingle --loglevel {settings.LOG_LEVEL}".split(),
+            # Containers commonly run everything as root; Celery would warn at each start.
+            {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"},
         )
 
     def _announce(self) -> bool:
@@ -140,11 +172,28 @@ class Supervisor:
         return False
 
     def _wait(self) -> str | None:
+        """Until a stop is asked for or the web server ends; a worker that ends starts again."""
+        pause = 1.0
         while not self.stopping:
-            if ended := self._ended():
+            ended = self._ended()
+            if ended == "worker":
+                self.stdout.write(
+                    f"The worker ended by itself; starting it again in {pause:.0f} s."
+                )
+                _kill_group(self.children[ended])
+                self._sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+                if not self.stopping:
+                    self._start_worker()
+            elif ended:
                 return None if self.stopping else ended
             time.sleep(0.2)
         return None
+
+    def _sleep(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self.stopping:
+            time.sleep(0.1)
 
     def _ended(self) -> str | None:
         for name, child in self.children.items():
@@ -164,5 +213,12 @@ class Supervisor:
             try:
                 child.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
+                self.stdout.write("A process did not stop in time and was killed.")
+            _kill_group(child)
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    """End what a child left behind, such as the beat of a worker that was killed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
