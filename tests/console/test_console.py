@@ -35,7 +35,9 @@ LISTS = [
 
 
 def change_path(row: Any, page: str = "change") -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[quote(row.pk)])
+    return reverse(
+        f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[quote(row.pk)]
+    )
 
 
 def every_page() -> list[str]:
