@@ -81,6 +81,7 @@ if EMBEDDED:
             ]
     except OSError as error:
         env.problem("AUTH_DATA_DIR", f"{AUTH_DATA_DIR} can't be written: {error.strerror}.")
+        SECRET_KEY = SECRET_KEY or get_random_secret_key()  # One problem is enough to report.
 
 if not SECRET_KEY:
     env.problem("SECRET_KEY", "SECRET_KEY is not set; `manage.py generate_secrets` makes one.")

@@ -41,6 +41,8 @@ def sealing_keys_are_usable(**_: Any) -> list[CheckMessage]:
         "Set KEY_ENCRYPTION_KEYS to the output of `python manage.py generate_secrets`; if signing "
         "keys exist already, restore the value that they were sealed with."
     )
+    if any(problem.setting == "AUTH_DATA_DIR" for problem in settings.AUTH_SETTINGS_PROBLEMS):
+        return []  # The file that would hold them is the problem.
     if not settings.KEY_ENCRYPTION_KEYS:
         return [Error("KEY_ENCRYPTION_KEYS is missing.", hint=hint, id="auth.E004")]
     try:

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
+from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
@@ -37,9 +38,10 @@ class Command(BaseCommand):
     )
 
     # The other checks look at code, which doesn't change between starts, and take half a second.
-    requires_system_checks = ["auth_settings"]
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_wrong_settings()
         refuse_busy_port()
         try:
             with alone():
@@ -57,6 +59,13 @@ class Command(BaseCommand):
         call_command("ensure_keys", stdout=self.stdout)
         call_command("bootstrap_admin", stdout=self.stdout)
         collect_static_files()
+
+
+def refuse_wrong_settings() -> None:
+    """A line for each wrong setting, with what to do."""
+    wrong = [m for m in checks.run_checks(tags=["auth_settings"]) if m.level >= checks.ERROR]
+    if wrong:
+        raise CommandError("\n".join(f"{m.msg} {m.hint} ({m.id})" for m in wrong))
 
 
 @contextlib.contextmanager
