@@ -9,6 +9,7 @@ from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
 from security.errors import SessionEnded
+from security.keyring import keyring
 from security.metrics import REFRESHES
 from sessions_app.models import DeviceSession
 from sessions_app.services.rotation import Outcome, spend
@@ -18,10 +19,12 @@ from sessions_app.services.sessions import end_sessions
 def refresh(*, raw_token: str, client: ClientInfo) -> SignedIn:
     """The successor pair; the same one again for a retry within the grace.
 
-    Raises TokenInvalid, TokenExpired or SessionEnded; a reused token also ends its session, which
-    is audited and told to the user.
+    Raises TokenInvalid, SessionEnded or SigningUnavailable; a reused token also ends its session,
+    which is audited and told to the user.
     """
     token = RefreshToken.parse(raw_token, allow_expired=True)
+    # A token must not be spent for a successor that can't be signed.
+    keyring.signing_pair()
     spent = spend(sid=token.sid, generation=token["gen"], jti=token["jti"], client=client)
     REFRESHES.labels(spent.outcome.name.lower()).inc()
     session = spent.session

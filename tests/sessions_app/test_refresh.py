@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from accounts.models import OutgoingMail, User
-from security.models import AuditEvent
+from security.keyring import keyring
+from security.models import AuditEvent, SigningKey
 from sessions_app.models import DeviceSession
 from tests.client import Client, assert_problem
 
@@ -75,3 +76,19 @@ def test_refreshing_never_moves_the_absolute_limit(client: Client, alice: User) 
     refreshed = DeviceSession.objects.get()
     assert refreshed.expires_at == session.expires_at
     assert refreshed.idle_expires_at == session.expires_at
+
+
+def test_a_token_is_not_spent_for_a_successor_that_cannot_be_signed(
+    client: Client, alice: User
+) -> None:
+    pair = client.sign_in("alice")
+    sealed = SigningKey.objects.get(state="current").sealed_private_key
+    SigningKey.objects.filter(state="current").update(sealed_private_key="broken")
+    keyring.forget()
+    keyring._signing = None
+    assert_problem(client.refresh(pair["refresh_token"]), 503, "signing_unavailable")
+
+    SigningKey.objects.filter(state="current").update(sealed_private_key=sealed)
+    keyring.forget()
+    age_last_refresh(seconds=11)
+    assert client.refresh(pair["refresh_token"]).status_code == 200
