@@ -1,0 +1,50 @@
+"""Pages that cost the same at any depth: each begins after the last row of the one before."""
+
+from typing import Any
+
+from django.core import signing
+from rest_framework import serializers
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.utils.urls import replace_query_param
+
+from security.errors import FieldError
+
+
+class PageInput(serializers.Serializer[Any]):
+    """The query of every list. A view's own filters are a subclass of it."""
+
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=100)
+    cursor = serializers.CharField(required=False, help_text="From `next` or `previous`.")
+
+
+class KeysetPagination(CursorPagination):
+    """`{results, next, previous}` in the order of one column that is unique and never NULL.
+
+    The cursors are signed, so that no position reaches the database that did not come from it.
+    """
+
+    page_size = 20
+    max_page_size = 100
+    page_size_query_param = "page_size"
+    ordering: tuple[str, ...] = ("-id",)
+
+    def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
+        """The view may choose another order in `page_ordering`."""
+        return getattr(view, "page_ordering", None) or self.ordering
+
+    def encode_cursor(self, cursor: Cursor) -> str:
+        signed = signing.dumps(list(cursor), salt=self._salt())
+        return replace_query_param(str(self.base_url), self.cursor_query_param, signed)
+
+    def decode_cursor(self, request: Any) -> Cursor | None:
+        """Raises FieldError for a cursor that is not ours, or is of another order."""
+        sent = request.query_params.get(self.cursor_query_param)
+        if sent is None:
+            return None
+        try:
+            return Cursor(*signing.loads(sent, salt=self._salt()))
+        except signing.BadSignature as error:
+            raise FieldError(("cursor", "invalid", "This cursor is not of this list.")) from error
+
+    def _salt(self) -> str:
+        return f"cursor:{','.join(self.ordering)}"
