@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from prometheus_client.multiprocess import mark_process_dead
 
-from security.shared_cache import shared_cache
 from sessions_app.last_seen import last_seen
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
@@ -34,8 +33,6 @@ logconfig_dict = settings.LOGGING
 def post_worker_init(_worker: Any) -> None:
     """Each web process writes down by itself which sessions it has seen."""
     last_seen.start()
-    # Processes that end before they could drop what they changed leave it to the next one.
-    shared_cache.disown_everything()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

@@ -53,6 +53,7 @@ CACHES = {
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             "SOCKET_CONNECT_TIMEOUT": 0.25,
             "SOCKET_TIMEOUT": 0.25,
+            "CONNECTION_POOL_CLASS": "security.redis_connections.WatchedPool",
         },
     }
     if SHARED_CACHE

@@ -17,6 +17,10 @@ errors = [message for message in run_checks(tags=["auth_settings"]) if message.l
 if errors:
     sys.exit("\n".join(str(error) for error in errors))
 
-from security.keyring import keyring  # noqa: E402  (models can be imported only now)
+# Models can be imported only now.
+from security.cache_watch import cache_watch  # noqa: E402
+from security.keyring import keyring  # noqa: E402
 
 keyring.warm()
+if settings.SHARED_CACHE:
+    cache_watch.start()

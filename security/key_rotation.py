@@ -13,6 +13,7 @@ from django.utils import timezone
 from security import audit
 from security.audit import Identified, Kind
 from security.client_info import ClientInfo
+from security.dropping import disown_after_commit
 from security.errors import KeyNotFound
 from security.key_material import KeyPair, generate, import_pair
 from security.keyring import keyring
@@ -20,7 +21,6 @@ from security.logs import get_logger
 from security.models import SigningKey
 from security.models.signing_key import State
 from security.sealing import seal, unseal
-from security.shared_cache import shared_cache
 
 logger = get_logger(__name__)
 
@@ -144,7 +144,7 @@ def revoke(kid: str, *, actor: Identified | None = None, client: ClientInfo | No
         elif was == State.CURRENT and upcoming is None:
             _insert(spare, State.CURRENT, now)
         audit.record(Kind.KEY_REVOKED, actor=actor, client=client, kid=kid)
-        transaction.on_commit(shared_cache.disown_everything)
+        disown_after_commit()
     keyring.forget()
 
 

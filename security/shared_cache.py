@@ -2,7 +2,7 @@
 
 Whatever is cached carries the epoch it was made in. Changing the epoch disowns everything cached
 before, in every process, with one write. A drop that fails while the cache is away is made good by
-such a change as soon as the cache answers again.
+such a change as soon as the cache answers again; until then this process reads nothing from it.
 """
 
 import secrets
@@ -17,10 +17,12 @@ from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 
 from security.logs import get_logger
+from security.redis_connections import server_watch
 
 logger = get_logger(__name__)
 
 EPOCH = "epoch"
+PROBE = "probe"
 FAILURES = (ConnectionInterrupted, RedisError, OSError)
 # After a failure nobody waits for the cache again for this long.
 PAUSE_SECONDS = 1.0
@@ -35,7 +37,9 @@ class SharedCache:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._paused_until = 0.0
-        self._must_disown = False
+        # How often the contents became doubtful, and up to which of these times that was settled.
+        self._doubts = 0
+        self._settled = server_watch.changes
 
     def read(self, key: str) -> tuple[Any | None, str | None]:
         """The value and the present epoch in one round trip; (None, None) without the cache."""
@@ -46,6 +50,8 @@ class SharedCache:
             epoch = found.get(EPOCH) or self._start_epoch()
         except FAILURES as error:
             self._failed(error)
+            return None, None
+        if self._in_doubt():
             return None, None
         entry = found.get(key)
         if isinstance(entry, list) and entry[0] == epoch:
@@ -67,35 +73,43 @@ class SharedCache:
         except FAILURES as error:
             self._failed(error)
 
-    def drop(self, keys: Iterable[str]) -> None:
-        """Forget these keys in every process; call after the commit that changed them."""
+    def drop(self, keys: Iterable[str]) -> bool:
+        """Forget these keys in every process; call after the commit that changed them.
+
+        False where the cache could not be told; this process believes nothing of it until then.
+        """
         tombstones = dict.fromkeys(keys, TOMBSTONE)
-        if not tombstones:
-            return
         try:
             if self._usable():
                 cache.set_many(tombstones, TOMBSTONE_TTL.total_seconds())
-                return
+                return True
         except FAILURES as error:
             self._failed(error)
-        self._must_disown = True
+        self._doubt()
+        return False
 
-    def disown_everything(self) -> None:
+    def disown_everything(self) -> bool:
         """Begin a new epoch: nothing cached before is believed again, in any process."""
+        doubts = self._all_doubts()
         try:
             cache.set(EPOCH, secrets.token_hex(8), None)
-            self._must_disown = False
         except FAILURES as error:
             self._failed(error)
-            self._must_disown = True
+            return False
+        with self._lock:
+            self._settled = max(self._settled, doubts)
+        return True
 
-    def settle(self, seconds: float) -> bool:
-        """For a process about to end: wait to make good what failed; whether it is done."""
-        deadline = time.monotonic() + seconds
-        while self._must_disown and time.monotonic() < deadline:
-            time.sleep(PAUSE_SECONDS)
-            self._usable()
-        return not self._must_disown
+    def probe(self) -> bool:
+        """Whether the cache takes writes; one that doesn't could not be told of a drop either."""
+        if not self._usable():
+            return False
+        try:
+            cache.set(PROBE, 1, 60)
+        except FAILURES as error:
+            self._failed(error)
+            return False
+        return True
 
     def _start_epoch(self) -> str:
         cache.add(EPOCH, secrets.token_hex(8), None)
@@ -104,16 +118,25 @@ class SharedCache:
     def _usable(self) -> bool:
         if time.monotonic() < self._paused_until:
             return False
-        if self._must_disown:
-            self.disown_everything()
-        return not self._must_disown
+        return not self._in_doubt() or self.disown_everything()
+
+    def _all_doubts(self) -> int:
+        """Our own, and each time that another server answered than before."""
+        return self._doubts + server_watch.changes
+
+    def _in_doubt(self) -> bool:
+        return self._all_doubts() != self._settled
+
+    def _doubt(self) -> None:
+        with self._lock:
+            self._doubts += 1
 
     def _failed(self, error: Exception) -> None:
         with self._lock:
             first = time.monotonic() > self._paused_until + PAUSE_SECONDS
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-        # Whoever was cut off can't know what others failed to drop, or what a restart brought back.
-        self._must_disown = True
+            # Who was cut off can't know what others failed to drop, or what a restart brought back.
+            self._doubts += 1
         if first:
             logger.warning("cache.unavailable", error=type(error).__name__)
 

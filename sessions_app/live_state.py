@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
+from security.dropping import drop_after_commit as drop_keys_after_commit
 from security.shared_cache import shared_cache
 from sessions_app.models import DeviceSession
 
@@ -31,8 +31,7 @@ def store(session: DeviceSession, state: Any, *, epoch: str | None) -> None:
 
 def drop_after_commit(sids: Iterable[UUID]) -> None:
     """Make every process ask the database about these sessions, from the commit on."""
-    keys = [_key(sid) for sid in sids]
-    transaction.on_commit(lambda: shared_cache.drop(keys))
+    drop_keys_after_commit(_key(sid) for sid in sids)
 
 
 def drop_for_user_after_commit(user_id: UUID) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.api_keys import digest_of, prefix_of
 from accounts.models import ApiKey, User
 from accounts.services.live_state import restore_user, snapshot_user
+from security.dropping import drop_after_commit
 from security.shared_cache import shared_cache
 from sessions_app import live_state
 
@@ -40,8 +40,7 @@ def live_key_user(text: str) -> tuple[User, KeyCredential] | None:
 
 def drop_keys_after_commit(prefixes: Iterable[str]) -> None:
     """Make every process ask the database about these keys, from the commit on."""
-    keys = [_cache_key(prefix) for prefix in prefixes]
-    transaction.on_commit(lambda: shared_cache.drop(keys))
+    drop_after_commit(_cache_key(prefix) for prefix in prefixes)
 
 
 def drop_keys_of_user_after_commit(user_id: UUID) -> None:

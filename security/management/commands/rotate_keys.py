@@ -6,10 +6,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from security.errors import KeyNotFound
 from security.key_rotation import ensure_first_keys, retire_expired, revoke, rotate
-from security.shared_cache import shared_cache
-
-# How long the command waits for Redis to come back.
-SETTLING_SECONDS = 60
 
 
 class Command(BaseCommand):
@@ -32,11 +28,6 @@ class Command(BaseCommand):
             except KeyNotFound as error:
                 raise CommandError(error.detail) from error
             self.stdout.write(f"revoked {options['revoke']}")
-            if not shared_cache.settle(SETTLING_SECONDS):
-                raise CommandError(
-                    "The key is revoked, but Redis could not be told: web processes that did not "
-                    "notice the outage may accept its tokens for up to a minute. Restart them."
-                )
             return
         if ensure_first_keys():
             self.stdout.write("first keys made")
