@@ -45,4 +45,22 @@ def self_service_tiers_exist(**_: Any) -> list[CheckMessage]:
     ]
 
 
-CHECKS = (blacklist_is_installed, simplejwt_cannot_sign, self_service_tiers_exist)
+def grantable_apps_are_installed(**_: Any) -> list[CheckMessage]:
+    installed = {config.label for config in apps.get_app_configs()}
+    return [
+        Error(
+            f"AUTH_GRANTABLE_APPS names {label!r}, which is no installed app.",
+            hint="Write the app's label, as its permissions do, and add it to INSTALLED_APPS.",
+            id="auth.E023",
+        )
+        for label in settings.AUTH_GRANTABLE_APPS
+        if label not in installed
+    ]
+
+
+CHECKS = (
+    blacklist_is_installed,
+    simplejwt_cannot_sign,
+    self_service_tiers_exist,
+    grantable_apps_are_installed,
+)

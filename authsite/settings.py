@@ -148,6 +148,8 @@ SIMPLE_JWT = {
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.authentication.IdentifierBackend"]
+# Apps whose permissions a role can grant and tokens name; Django's own tables are not among them.
+AUTH_GRANTABLE_APPS = ["accounts", "sessions_app", "security"]
 AUTH_REGISTRATION_OPEN = env.boolean("AUTH_REGISTRATION_OPEN", True)
 AUTH_TIERS = env.words("AUTH_TIERS", default=["free", "premium", "enterprise"])
 AUTH_SELF_SERVICE_TIERS = env.words("AUTH_SELF_SERVICE_TIERS", default=["free"])

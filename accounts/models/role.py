@@ -3,18 +3,15 @@
 from functools import cached_property
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import models
 
-# Permissions on anything else (Django's own tables) are not ours to grant.
-GRANTABLE_APPS = ("accounts", "sessions_app", "security")
-
 
 def permission_codes(permissions: models.QuerySet[Permission]) -> frozenset[str]:
-    """Permissions as `app.codename`, in one query."""
-    pairs = permissions.filter(content_type__app_label__in=GRANTABLE_APPS).values_list(
-        "content_type__app_label", "codename"
-    )
+    """Permissions on AUTH_GRANTABLE_APPS as `app.codename`, in one query."""
+    grantable = permissions.filter(content_type__app_label__in=settings.AUTH_GRANTABLE_APPS)
+    pairs = grantable.values_list("content_type__app_label", "codename")
     return frozenset(f"{app}.{codename}" for app, codename in pairs)
 
 

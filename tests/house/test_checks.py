@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core import checks
+from django.test import override_settings
 
 from tests.service import ROOT, Service
 
@@ -58,6 +60,13 @@ def test_a_wrong_setting_is_named(settings: dict[str, str], code: str) -> None:
     said = check("--tag", "auth_settings", **settings)
     assert code in said
     assert "HINT" in said
+
+
+def test_an_app_that_is_not_installed_grants_nothing() -> None:
+    with override_settings(AUTH_GRANTABLE_APPS=["accounts", "ordres"]):
+        found = checks.run_checks(tags=["auth_settings"])
+    assert [message.id for message in found] == ["auth.E023"]
+    assert "'ordres'" in found[0].msg
 
 
 def test_the_embedded_default_has_nothing_to_complain_about() -> None:
