@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+from uuid import UUID
 
 from django.db import connection
 
@@ -23,9 +24,10 @@ def safe_query(
 ) -> Row | list[Row] | None:
     """Run one statement with its values passed apart from it.
 
-    `fetch` is "one" for the first row or None, "all" for a list of rows, None for a statement whose
-    rows nobody wants. Raises UnsafeQuery for a mistake that string formatting makes likely, and
-    Django's database errors, never a value in their place.
+    Give ids as UUIDs, not as text, of which SQLite keeps no hyphens. `fetch` is "one" for the first
+    row or None, "all" for a list of rows, None for a statement whose rows nobody wants. Raises
+    UnsafeQuery for a mistake that string formatting makes likely, and Django's database errors,
+    never a value in their place.
     """
     if fetch not in ("one", "all", None):
         raise UnsafeQuery(f'fetch must be "one", "all" or None, not {fetch!r}.')
@@ -33,11 +35,24 @@ def safe_query(
         raise UnsafeQuery("params must be a sequence or a mapping: for one value write (value,).")
     _check(sql, params)
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, _adapted(params))
         if fetch == "one":
             row: Row | None = cursor.fetchone()
             return row
         return list(cursor.fetchall()) if fetch == "all" else None
+
+
+def _adapted(params: Parameters) -> Parameters:
+    """With every UUID as a UUIDField writes it: SQLite's driver knows none."""
+    if connection.features.has_native_uuid_field:
+        return params
+
+    def adapt(value: Any) -> Any:
+        return value.hex if isinstance(value, UUID) else value
+
+    if isinstance(params, Mapping):
+        return {name: adapt(value) for name, value in params.items()}
+    return [adapt(value) for value in params]
 
 
 def _check(sql: str, params: Parameters) -> None:

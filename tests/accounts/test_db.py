@@ -22,6 +22,13 @@ def test_named_parameters_and_literal_percents(alice: User) -> None:
     assert safe_query(sql, {"start": "ali%"}, fetch="one") == ("alice",)
 
 
+def test_an_id_finds_its_row_on_every_database(alice: User, bob: User) -> None:
+    sql = "SELECT username FROM accounts_user WHERE id = %s"
+    assert safe_query(sql, (alice.pk,), fetch="all") == [("alice",)]
+    named = sql.replace("%s", "%(id)s")
+    assert safe_query(named, {"id": bob.pk}, fetch="one") == ("bob",)
+
+
 def test_a_statement_without_rows_gives_none(alice: User) -> None:
     sql = "UPDATE accounts_user SET first_name = %s WHERE username = %s"
     assert safe_query(sql, ("Ali", "alice")) is None
