@@ -20,8 +20,6 @@ logger = get_logger("request")
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 API_PREFIX = "/api/"
-CONSOLE_PREFIX = "/admin/"
-NEVER_STORED = (API_PREFIX, CONSOLE_PREFIX, "/metrics")
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 # A refused body up to this size is read and thrown away, so that its sender gets to see the answer.
 DRAINED_BYTES = 32 * 1024 * 1024
@@ -43,8 +41,9 @@ class RequestContextMiddleware:
         response = self.get_response(request)
         response["X-Request-ID"] = info.request_id
         response["Permissions-Policy"] = PERMISSIONS_POLICY
-        if request.path_info.startswith(NEVER_STORED):
-            response.setdefault("Cache-Control", "no-store")
+        # Whatever the path: nothing is stored but what a view itself calls cacheable.
+        response.setdefault("Cache-Control", "no-store")
+        if "no-store" in response["Cache-Control"]:
             patch_vary_headers(response, ("Authorization", "Cookie"))
         self._report(request, response, time.perf_counter() - started)
         return response

@@ -40,7 +40,7 @@ class LogoutView(APIView):
             client=client_info(request),
         )
         response = Response({"message": "Successfully logged out.", "status": "logged out"})
-        clear_refresh_cookie(response)
+        clear_refresh_cookie(response, request)
         return response
 
 
@@ -56,7 +56,7 @@ class LogoutAllView(APIView):
             client=client_info(request),
         )
         response = Response({"revoked": revoked})
-        clear_refresh_cookie(response)
+        clear_refresh_cookie(response, request)
         return response
 
 

@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from accounts.services.login import SignedIn
 
 COOKIE = "refresh_token"
-COOKIE_PATH = "/api/v1/auth"
 
 
 class TokenPairOutput(serializers.Serializer[Any]):
@@ -64,15 +63,20 @@ def set_refresh_cookie(response: Response, request: Request, signed_in: SignedIn
         COOKIE,
         str(signed_in.refresh),
         max_age=_seconds_until(signed_in.session.idle_expires_at, timezone.now()),
-        path=COOKIE_PATH,
+        path=cookie_path(request),
         secure=settings.SECURE_COOKIES or request.is_secure(),
         httponly=True,
         samesite="Strict",
     )
 
 
-def clear_refresh_cookie(response: Response) -> None:
-    response.delete_cookie(COOKIE, path=COOKIE_PATH, samesite="Strict")
+def clear_refresh_cookie(response: Response, request: Request) -> None:
+    response.delete_cookie(COOKIE, path=cookie_path(request), samesite="Strict")
+
+
+def cookie_path(request: Request) -> str:
+    """The folder of the sign-in routes, wherever the project has put them."""
+    return request.path.rstrip("/").rpartition("/")[0] or "/"
 
 
 def comes_from_another_site(request: Request) -> bool:

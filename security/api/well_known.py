@@ -1,5 +1,6 @@
 """What other services need to verify our tokens offline."""
 
+import contextlib
 import hashlib
 import json
 from abc import abstractmethod
@@ -7,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
+from django.urls import NoReverseMatch, reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -51,14 +53,10 @@ class MetadataView(PublicDocument):
     """
 
     def document(self) -> dict[str, Any]:
-        api = f"{settings.PUBLIC_URL}/api/v1"
         return {
             "issuer": settings.AUTH_ISSUER,
-            "jwks_uri": f"{settings.PUBLIC_URL}/.well-known/jwks.json",
-            "service_documentation": f"{settings.PUBLIC_URL}/docs",
-            "introspection_endpoint": f"{api}/auth/introspect",
+            **_addresses(),
             "introspection_endpoint_auth_methods_supported": ["Bearer"],
-            "revocation_endpoint": f"{api}/auth/revoke",
             "revocation_endpoint_auth_methods_supported": ["none"],
             "response_types_supported": [],
             "grant_types_supported": [],
@@ -67,3 +65,18 @@ class MetadataView(PublicDocument):
                 {jwk["alg"] for jwk in keyring.public_jwks()}
             ),
         }
+
+
+def _addresses() -> dict[str, str]:
+    """Where the project has put what the document names; what it left out is not named."""
+    routes = {
+        "jwks_uri": "jwks",
+        "service_documentation": "docs",
+        "introspection_endpoint": "introspect",
+        "revocation_endpoint": "revoke",
+    }
+    found = {}
+    for member, route in routes.items():
+        with contextlib.suppress(NoReverseMatch):
+            found[member] = f"{settings.PUBLIC_URL}{reverse(route)}"
+    return found

@@ -65,6 +65,11 @@ def test_the_cookie_is_for_our_auth_routes_alone(client: Client, alice: User) ->
     assert int(cookie["max-age"]) == answer.json()["refresh_expires_in"]
 
 
+def test_a_trailing_slash_does_not_change_the_cookies_path(client: Client, alice: User) -> None:
+    assert cookie_of(client.post("/auth/login/", CREDENTIALS))["path"] == "/api/v1/auth"
+    assert cookie_of(client.post("/auth/logout/"))["path"] == "/api/v1/auth"
+
+
 def test_the_cookie_is_secure_on_https(client: Client, alice: User) -> None:
     plain = client.post("/auth/login", CREDENTIALS)
     assert not cookie_of(plain)["secure"]

@@ -146,6 +146,12 @@ def test_personal_and_live_answers_are_not_stored(client: Client, route: str) ->
     assert "no-store" in client.get(route).headers["Cache-Control"]
 
 
+@every_page
+def test_only_what_a_view_calls_cacheable_is_stored(client: Client, name: str) -> None:
+    policy = client.get(PAGES[name]).headers["Cache-Control"]
+    assert "no-store" in policy or "public" in policy
+
+
 def test_the_public_keys_may_be_stored_and_asked_for_again(client: Client) -> None:
     answer = client.get("//.well-known/jwks.json")
     assert answer.headers["Cache-Control"] == "public, max-age=300"
