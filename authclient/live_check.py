@@ -22,8 +22,15 @@ class LiveCheck:
     whether the session is live, and raises CheckUnavailable when it can't know.
     """
 
-    def __init__(self, base_url: str, *, cache_ttl: float = 1.0, timeout: float = 3.0) -> None:
-        self.url = f"{check_url(base_url).rstrip('/')}/api/v1/users/me"
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        path: str = "/api/v1/users/me",
+        cache_ttl: float = 1.0,
+        timeout: float = 3.0,
+    ) -> None:
+        self.url = f"{check_url(base_url).rstrip('/')}{path}"
         self._ttl, self._timeout = cache_ttl, timeout
         self._lock = threading.Lock()
         self._answers: OrderedDict[bytes, tuple[float, bool]] = OrderedDict()

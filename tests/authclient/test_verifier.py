@@ -215,6 +215,13 @@ def test_a_former_role_or_tier_is_not_live(issuer: Issuer) -> None:
         assert LiveCheck(issuer.url)("a-token", Claims.of(raw)) is live
 
 
+def test_the_service_may_keep_its_routes_elsewhere(issuer: Issuer) -> None:
+    raw = issuer.claims()
+    issuer.body = user(raw)
+    assert LiveCheck(issuer.url, path="/id/users/me")("one", Claims.of(raw))
+    assert issuer.requests == [("/id/users/me", "Bearer one")]
+
+
 def test_an_answer_is_remembered_for_its_time_and_its_token(issuer: Issuer) -> None:
     raw = issuer.claims()
     issuer.body = user(raw)
