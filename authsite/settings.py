@@ -13,7 +13,10 @@ from django.core.management.utils import get_random_secret_key
 from authsite.environment import from_process, generated_secret
 from security.logs import logging_config
 
+# A checkout is its own project; installed as a library, the project is the folder it is run in.
 BASE_DIR = Path(__file__).resolve().parent.parent
+if not (BASE_DIR / "manage.py").exists():
+    BASE_DIR = Path.cwd()
 env = from_process(BASE_DIR / ".env")
 
 try:
@@ -223,7 +226,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "authsite" / "templates"],
+        "DIRS": [],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

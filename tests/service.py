@@ -28,7 +28,11 @@ OURS = ("DATABASE_URL", "REDIS_URL", "AUTH_", "ALLOWED_HOSTS", "LOG_LEVEL", "SEC
 class Service:
     """One running service; `client` speaks to it over HTTP."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(
+        self, *, folder: Path = ROOT, alive: str = "/health/live", **settings: str
+    ) -> None:
+        self.folder = folder
+        self.alive = alive
         self.data = Path(tempfile.mkdtemp(prefix="authsite-service-"))
         self.port = free_port()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
@@ -81,7 +85,7 @@ class Service:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "quickstart"],
-                cwd=ROOT,
+                cwd=self.folder,
                 env=self.environment,
                 stdout=log,
                 stderr=log,
@@ -102,7 +106,7 @@ class Service:
         """What a management command against this service prints."""
         run = subprocess.run(
             [sys.executable, "manage.py", *command],
-            cwd=ROOT,
+            cwd=self.folder,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -118,6 +122,6 @@ class Service:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health/live", timeout=2).status_code == 200
+            return httpx.get(self.url + self.alive, timeout=2).status_code == 200
         except httpx.TransportError:
             return False

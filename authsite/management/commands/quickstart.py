@@ -114,8 +114,9 @@ def collect_static_files() -> None:
     stamp = settings.STATIC_ROOT / ".collected"
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():
         # In a process of its own, whose hundreds of MiB end with it.
-        collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
-        subprocess.run(collect, cwd=settings.BASE_DIR, check=True)
+        collect = ["collectstatic", "--no-input", "--verbosity", "0"]
+        command = [sys.executable, "-m", "django", *collect]
+        subprocess.run(command, cwd=settings.BASE_DIR, check=True)
         stamp.write_text(digest.hexdigest())
 
 
