@@ -79,7 +79,12 @@ class IdentifierBackend(BaseBackend):
         user: User | None = (
             User.objects.select_related("role").for_identifier(username or "").first()
         )
-        right = check_password(user, password or "") and user is not None and user.is_active
+        right = (
+            check_password(user, password or "")
+            and user is not None
+            and user.is_active
+            and not user.password_expired
+        )
         record_console_sign_in(user, client=client_info(request), succeeded=right)
         return user if right else None
 

@@ -157,6 +157,9 @@ AUTH_REGISTRATION_OPEN = env.boolean("AUTH_REGISTRATION_OPEN", True)
 AUTH_TIERS = env.words("AUTH_TIERS", default=["free", "premium", "enterprise"])
 AUTH_SELF_SERVICE_TIERS = env.words("AUTH_SELF_SERVICE_TIERS", default=["free"])
 AUTH_REAUTHENTICATION_TTL = timedelta(minutes=env.number("AUTH_REAUTHENTICATION_MINUTES", 5))
+AUTH_ADMIN_SET_PASSWORDS = env.choice(
+    "AUTH_ADMIN_SET_PASSWORDS", ("allow", "expire", "refuse"), "allow"
+)
 AUTH_PASSWORD_MIN_LENGTH = env.number("AUTH_PASSWORD_MIN_LENGTH", 8, least=8)
 AUTH_ARGON2_MEMORY_KIB = env.number("AUTH_ARGON2_MEMORY_KIB", 19 * 1024, least=8)
 AUTH_ARGON2_TIME_COST = env.number("AUTH_ARGON2_TIME_COST", 2, least=1)

@@ -104,10 +104,34 @@ class GrantTooWide(AuthError):
     detail = "Nobody grants a permission that they lack, or changes somebody who has more."
 
 
+class RoleExists(AuthError):
+    code = "role_exists"
+    status = 409
+    detail = "There is a role of this name."
+
+
+class RoleProtected(AuthError):
+    code = "role_protected"
+    status = 409
+    detail = "This role can't be changed like this."
+
+
 class PrivilegedField(AuthError):
     code = "privileged_field"
     status = 403
     detail = "This field can't be changed here."
+
+
+class AdminPasswordsRefused(AuthError):
+    code = "admin_passwords_refused"
+    status = 403
+    detail = "Operators set no passwords here; the person sets one by the mailed link."
+
+
+class PasswordExpired(AuthError):
+    code = "password_expired"
+    status = 403
+    detail = "This password must be changed: sign in with it and a `new_password`."
 
 
 class ReauthenticationRequired(AuthError):

@@ -10,14 +10,8 @@ from django.http import HttpRequest
 
 from accounts.identifiers import key_of
 from accounts.models import User
-from accounts.services.users import (
-    PROFILE_FIELDS,
-    change_profile,
-    change_role,
-    change_tier,
-    set_active,
-)
-from security.admin.pages import ServiceAdmin, WordFilter
+from accounts.services.users import OPERATOR_FIELDS, PROFILE_FIELDS, change_user
+from security.admin.pages import ServiceAdmin, WordFilter, operator
 from security.client_info import client_info
 
 CHANGED_MEANWHILE = "Somebody changed this user meanwhile. Load the page again to see it."
@@ -106,15 +100,8 @@ class UserAdmin(ServiceAdmin):
         return super().get_search_results(request, queryset, key_of(search_term))
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Each changed field goes to the service that owns it; an AuthError undoes them all."""
-        by: dict[str, Any] = {"actor": request.user, "client": client_info(request)}
-        changed = form.cleaned_data
-        names = {name: changed[name] for name in PROFILE_FIELDS if name in form.changed_data}
-        if names:
-            change_profile(user=obj, changes=names, **by)
-        if "role" in form.changed_data:
-            change_role(user=obj, role=changed["role"], **by)
-        if "tier" in form.changed_data:
-            change_tier(user=obj, tier=changed["tier"], **by)
-        if "is_active" in form.changed_data:
-            set_active(user=obj, is_active=changed["is_active"], **by)
+        given = {name: form.cleaned_data[name] for name in form.changed_data}
+        changes = {name: value for name, value in given.items() if name in OPERATOR_FIELDS}
+        if "role" in changes:
+            changes["role"] = changes["role"].pk
+        change_user(user=obj, changes=changes, actor=operator(request), client=client_info(request))

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.requests import UserRequest
+from accounts.api.users import find_visible_user
 from accounts.models import ApiKey, User
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from security.api.fields import TextField
@@ -85,14 +86,18 @@ class UserApiKeysView(APIView):
     """A user's keys, for operators."""
 
     permission_classes = (HasSession, HasPermission)
+    required_permission = None
+
+    def permission_on(self, user: User) -> str:
+        return self.to_do
 
     @property
-    def required_permission(self) -> str:
+    def to_do(self) -> str:
         return "accounts.add_apikey" if self.request.method == "POST" else "accounts.view_apikey"
 
     @extend_schema(operation_id="user_api_keys_list", responses=ApiKeyOutput(many=True))
     def get(self, request: UserRequest, pk: UUID) -> Response:
-        return _list(_user(pk).pk)
+        return _list(find_visible_user(self, pk, to_do=self.to_do).pk)
 
     @extend_schema(
         operation_id="user_api_keys_create",
@@ -100,11 +105,4 @@ class UserApiKeysView(APIView):
         responses={201: NewApiKeyOutput},
     )
     def post(self, request: UserRequest, pk: UUID) -> Response:
-        return _create(request, _user(pk))
-
-
-def _user(pk: UUID) -> User:
-    user: User | None = User.objects.select_related("role").filter(pk=pk).first()
-    if user is None:
-        raise Http404
-    return user
+        return _create(request, find_visible_user(self, pk, to_do=self.to_do))

@@ -37,6 +37,12 @@ class LoginView(APIView):
         )
         email = TextField(max_length=512, required=False, allow_blank=True)
         password = TextField(max_length=4096, trim_whitespace=False)
+        new_password = TextField(
+            max_length=4096,
+            trim_whitespace=False,
+            required=False,
+            help_text="In place of a password that an operator set and that must be changed.",
+        )
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             if not attrs.get("username") and not attrs.get("email"):
@@ -52,6 +58,7 @@ class LoginView(APIView):
         signed_in = log_in(
             identifier=fields.get("username") or fields["email"],
             password=fields["password"],
+            new_password=fields.get("new_password"),
             client=client_info(request),
         )
         body = token_pair(signed_in)

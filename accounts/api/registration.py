@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.users import NameInput, UserOutput
+from accounts.api.representations import NameInput, UserOutput
 from accounts.identifiers import LONGEST_USERNAME
 from accounts.services.registration import register
 from security.api.fields import TextField

@@ -1,148 +1,181 @@
-"""Users as the API shows them, and the caller's own account."""
+"""Users, for operators; everybody finds themselves here too."""
 
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
 
+from accounts.api.me import GUARDED, ProfileInput
+from accounts.api.representations import UserOutput, sent_changes
 from accounts.api.requests import UserRequest
-from accounts.identifiers import LONGEST_USERNAME
-from accounts.services.passwords import change_password
-from accounts.services.users import PROFILE_FIELDS, change_profile, deactivate_self
+from accounts.models import Role, User
+from accounts.models.user import BY_EMAIL, BY_USERNAME
+from accounts.services.registration import create_user
+from accounts.services.users import change_user, delete_user
 from security.api.fields import TextField
-from security.api.permissions import HasSession
+from security.api.pagination import KeysetPagination, PageInput
+from security.api.permissions import HasPermission
 from security.client_info import client_info
-from security.errors import PrivilegedField
+
+ORDERINGS = {"created_at": "id", "username": "by_username", "email": "by_email"}
+# Not even an operator: it is proven by a message to the address.
+OPERATOR_GUARDED = ("email_verified",)
 
 
-class UserOutput(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    username = serializers.CharField(allow_null=True)
-    email = serializers.EmailField(allow_null=True)
-    email_verified = serializers.BooleanField()
-    first_name = serializers.CharField()
-    last_name = serializers.CharField()
-    full_name = serializers.CharField()
-    role = serializers.CharField(source="role_id")
-    tier = serializers.CharField()
-    is_active = serializers.BooleanField()
-    is_admin = serializers.BooleanField()
-    is_superuser = serializers.BooleanField()
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-    last_login = serializers.DateTimeField(allow_null=True)
+class UserQuery(PageInput):
+    """What a list of users is filtered by."""
+
+    search = serializers.CharField(
+        required=False, help_text="How the e-mail address or the username begins."
+    )
+    role = serializers.CharField(required=False)
+    tier = serializers.CharField(required=False)
+    is_active = serializers.BooleanField(required=False)
+    ordering = serializers.ChoiceField(
+        required=False,
+        choices=[sign + name for name in ORDERINGS for sign in ("", "-")],
+        help_text="Default `-created_at`. Who lacks a username is put by the e-mail address.",
+    )
 
 
-class NameInput(serializers.Serializer[Any]):
-    """Names: either the two parts or `full_name`, of which the first word is the first name."""
+class OperatorInput(ProfileInput):
+    """What an operator may write: `accounts.services.users.OPERATOR_FIELDS`.
 
-    first_name = TextField(max_length=150, required=False, allow_blank=True)
-    last_name = TextField(max_length=150, required=False, allow_blank=True)
-    full_name = TextField(max_length=300, required=False, allow_blank=True)
+    `is_admin` and `is_superuser` are other ways to say `role`.
+    """
+
+    email = TextField(max_length=320, required=False, allow_null=True, allow_blank=True)
+    role = TextField(max_length=64, required=False)
+    tier = TextField(max_length=32, required=False)
+    is_active = serializers.BooleanField(required=False)
+    is_admin = serializers.BooleanField(required=False)
+    is_superuser = serializers.BooleanField(required=False)
+
+
+class NewUserInput(ProfileInput):
+    """A person, who may get a password now or later, or a service, which gets API keys."""
+
+    email = TextField(max_length=320, required=False, allow_null=True, allow_blank=True)
+    password = TextField(max_length=4096, trim_whitespace=False, required=False, allow_null=True)
+    role = TextField(max_length=64, required=False)
+    tier = TextField(max_length=32, required=False)
+    kind = serializers.ChoiceField(choices=["person", "service"], default="person")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        full_name = attrs.pop("full_name", None)
-        if full_name is not None:
-            first_name, _, last_name = full_name.partition(" ")
-            if len(first_name) > 150 or len(last_name) > 150:
-                raise serializers.ValidationError({"full_name": "The name is too long."})
-            attrs |= {"first_name": first_name, "last_name": last_name.strip()}
+        attrs = super().validate(attrs)
+        if attrs.pop("kind") == "service" and (attrs.get("password") or attrs.get("email")):
+            message = serializers.ErrorDetail(
+                "A service has a username, and neither a password nor an e-mail.", "invalid"
+            )
+            raise serializers.ValidationError({"kind": [message]})
         return attrs
 
 
-# What only an operator changes; a client may send the whole user back, so equal values pass.
-GUARDED = ("email", "email_verified", "role", "tier", "is_active", "is_admin", "is_superuser")
+def find_visible_user(view: APIView, pk: UUID, *, to_do: str | None) -> User:
+    """The user for an endpoint about one, if the caller may see them and do `to_do` to them.
+
+    Raises Http404 and PermissionDenied.
+    """
+    request: Any = view.request
+    people = User.objects.visible_to(request.user, to_do=to_do).select_related("role")
+    user: User | None = people.filter(pk=pk).first()
+    if user is None:
+        raise Http404
+    view.check_object_permissions(request, user)
+    return user
 
 
-def refuse_privileged_changes(sent: Any, user: Any) -> None:
-    """Raises PrivilegedField if a guarded field is sent with another value than it has."""
-    present = UserOutput(user).data | {"is_staff": user.is_staff}
-    for name in (*GUARDED, "is_staff"):
-        if name in sent and sent[name] != present[name]:
-            raise PrivilegedField(f"{name} can't be changed here.")
+def role_named_by(changes: dict[str, Any], present: User) -> dict[str, Any]:
+    """The changes with `role` in the place of `is_admin` and `is_superuser`."""
+    flags = [changes.pop(name) for name in ("is_admin", "is_superuser") if name in changes]
+    wanted = [flag for flag in flags if flag != present.is_admin]
+    if wanted and "role" not in changes:
+        changes["role"] = Role.ADMIN if wanted[0] else Role.USER
+    return changes
 
 
-@extend_schema_view(
-    get=extend_schema(operation_id="users_me_read", responses=UserOutput),
-    put=extend_schema(operation_id="users_me_replace", responses=UserOutput),
-    patch=extend_schema(operation_id="users_me_change", responses=UserOutput),
-    delete=extend_schema(operation_id="users_me_deactivate", responses={204: None}),
-)
-class MeView(APIView):
-    """The caller's own account."""
+class UsersViewSet(GenericViewSet[User]):
+    """Find, make, change and delete users."""
 
-    def get_permissions(self) -> list[BasePermission]:
-        """An API key may ask whose it is; changing the account takes a session."""
-        return [IsAuthenticated()] if self.request.method == "GET" else [HasSession()]
+    permission_classes = (HasPermission,)
+    pagination_class = KeysetPagination
+    serializer_class = UserOutput
+    queryset = User.objects.none()
+    codes: ClassVar[dict[str, str]] = {"list": "accounts.view_user", "create": "accounts.add_user"}
+    object_codes: ClassVar[dict[str, str]] = {
+        "update": "accounts.change_user",
+        "partial_update": "accounts.change_user",
+        "destroy": "accounts.delete_user",
+    }
 
-    class ProfileInput(NameInput):
-        username = TextField(
-            max_length=LONGEST_USERNAME, required=False, allow_null=True, allow_blank=True
+    @property
+    def required_permission(self) -> str | None:
+        return self.codes.get(self.action)
+
+    def permission_on(self, user: User) -> str | None:
+        """Who may see somebody may read them; and everybody may change their own plain fields."""
+        own = self.request.user.pk == user.pk
+        return None if own and self.action != "destroy" else self.to_do
+
+    @property
+    def to_do(self) -> str | None:
+        return self.object_codes.get(self.action)
+
+    @extend_schema(operation_id="users_list", parameters=[UserQuery])
+    def list(self, request: UserRequest) -> Response:
+        asked = UserQuery.read(request)
+        people = User.objects.select_related("role").annotate(
+            by_username=BY_USERNAME, by_email=BY_EMAIL
         )
+        people = people.filter(
+            **{name: asked[name] for name in ("role", "tier", "is_active") if name in asked}
+        )
+        if "search" in asked:
+            people = people.search(asked["search"])
+        ordering = asked.get("ordering", "-created_at")
+        sign = "-" if ordering.startswith("-") else ""
+        self.page_ordering = (sign + ORDERINGS[ordering.removeprefix("-")],)
+        page = self.paginate_queryset(people)
+        return self.get_paginated_response(UserOutput(page, many=True).data)
 
-    class DeactivationInput(serializers.Serializer[Any]):
-        password = TextField(max_length=4096, required=False, trim_whitespace=False)
-
-    def get_serializer_class(self) -> type[serializers.Serializer[Any]]:
-        """For the OpenAPI document."""
-        return self.DeactivationInput if self.request.method == "DELETE" else self.ProfileInput
-
-    def get(self, request: UserRequest) -> Response:
-        return Response(UserOutput(request.user).data)
-
-    def put(self, request: UserRequest) -> Response:
-        refuse_privileged_changes(request.data, request.user)
-        sent = dict(request.data)
-        if sent.get("full_name") == request.user.full_name:
-            # A client that sends the whole user back means the part that it changed.
-            del sent["full_name"]
-        given = self.ProfileInput(data=sent)
+    @extend_schema(operation_id="users_create", request=NewUserInput, responses={201: UserOutput})
+    def create(self, request: UserRequest) -> Response:
+        given = NewUserInput(data=request.data)
         given.is_valid(raise_exception=True)
-        changes = {k: v for k, v in given.validated_data.items() if k in PROFILE_FIELDS}
-        user = change_profile(
-            user=request.user,
-            changes=changes,
-            actor=request.user,
-            client=client_info(request),
+        fields: dict[str, Any] = {"email": None, "username": None, "password": None}
+        user = create_user(
+            **(fields | given.validated_data), actor=request.user, client=client_info(request)
         )
-        return Response(UserOutput(user).data)
+        return Response(UserOutput(user).data, status=201)
 
-    def patch(self, request: UserRequest) -> Response:
-        return self.put(request)
+    @extend_schema(operation_id="users_read")
+    def retrieve(self, request: UserRequest, pk: UUID) -> Response:
+        return Response(UserOutput(find_visible_user(self, pk, to_do=self.to_do)).data)
 
-    def delete(self, request: UserRequest) -> Response:
-        given = self.DeactivationInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        deactivate_self(
-            user=request.user,
-            password=given.validated_data.get("password"),
-            signed_in_for=request.auth.age(),
-            client=client_info(request),
+    @extend_schema(operation_id="users_replace", request=OperatorInput)
+    def update(self, request: UserRequest, pk: UUID) -> Response:
+        user = find_visible_user(self, pk, to_do=self.to_do)
+        if request.user.has_perm("accounts.change_user"):
+            changes = sent_changes(request.data, user, OperatorInput, guarded=OPERATOR_GUARDED)
+            changes = role_named_by(changes, user)
+        else:
+            changes = sent_changes(request.data, user, ProfileInput, guarded=GUARDED)
+        changed = change_user(
+            user=user, changes=changes, actor=request.user, client=client_info(request)
         )
+        return Response(UserOutput(changed).data)
+
+    @extend_schema(operation_id="users_change", request=OperatorInput)
+    def partial_update(self, request: UserRequest, pk: UUID) -> Response:
+        return self.update(request, pk)
+
+    @extend_schema(operation_id="users_delete", request=None, responses={204: None})
+    def destroy(self, request: UserRequest, pk: UUID) -> Response:
+        user = find_visible_user(self, pk, to_do=self.to_do)
+        delete_user(user=user, actor=request.user, client=client_info(request))
         return Response(status=204)
-
-
-class PasswordView(APIView):
-    """Change the caller's own password; the other sessions end."""
-
-    class PasswordInput(serializers.Serializer[Any]):
-        current_password = TextField(max_length=4096, trim_whitespace=False)
-        new_password = TextField(max_length=4096, trim_whitespace=False)
-
-    class MessageOutput(serializers.Serializer[Any]):
-        message = serializers.CharField()
-
-    @extend_schema(request=PasswordInput, responses=MessageOutput)
-    def post(self, request: UserRequest) -> Response:
-        given = self.PasswordInput(data=request.data)
-        given.is_valid(raise_exception=True)
-        change_password(
-            user=request.user,
-            **given.validated_data,
-            session_id=request.auth.sid,
-            client=client_info(request),
-        )
-        return Response({"message": "Password updated successfully."})

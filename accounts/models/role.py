@@ -8,11 +8,36 @@ from django.contrib.auth.models import Permission
 from django.db import models
 
 
+def grantable_permissions() -> models.QuerySet[Permission]:
+    """The permissions that a role can hold, in the order of their codes."""
+    ours = Permission.objects.filter(content_type__app_label__in=settings.AUTH_GRANTABLE_APPS)
+    return ours.select_related("content_type").order_by("content_type__app_label", "codename")
+
+
 def permission_codes(permissions: models.QuerySet[Permission]) -> frozenset[str]:
     """Permissions on AUTH_GRANTABLE_APPS as `app.codename`, in one query."""
     grantable = permissions.filter(content_type__app_label__in=settings.AUTH_GRANTABLE_APPS)
     pairs = grantable.values_list("content_type__app_label", "codename")
     return frozenset(f"{app}.{codename}" for app, codename in pairs)
+
+
+class RoleManager(models.Manager["Role"]):
+    def with_codes(self) -> list["Role"]:
+        """All roles with `codes` filled, in two queries however many there are."""
+        roles = list(self.all())
+        held = Role.permissions.through.objects.filter(
+            role__in=roles,
+            permission__content_type__app_label__in=settings.AUTH_GRANTABLE_APPS,
+        )
+        granted: dict[str, set[str]] = {}
+        for name, app, codename in held.values_list(
+            "role_id", "permission__content_type__app_label", "permission__codename"
+        ):
+            granted.setdefault(name, set()).add(f"{app}.{codename}")
+        for role in roles:
+            if not role.all_permissions:
+                role.codes = frozenset(granted.get(role.name, ()))
+        return roles
 
 
 class Role(models.Model):
@@ -30,7 +55,7 @@ class Role(models.Model):
     quota_seconds = models.PositiveIntegerField(default=60)
     is_builtin = models.BooleanField(default=False, editable=False)
 
-    objects: ClassVar[models.Manager["Role"]] = models.Manager()
+    objects: ClassVar[RoleManager] = RoleManager()
 
     class Meta:
         ordering = ["name"]

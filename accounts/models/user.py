@@ -6,11 +6,16 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import check_password
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from accounts.identifiers import LONGEST_EMAIL, LONGEST_USERNAME, KeyField, key_of
 from accounts.models.role import Role
+from accounts.names import split_full_name
 from accounts.passwords import normalise_password
 from security.identifiers import uuid7
+
+BY_USERNAME = Coalesce("username_key", "email_key")
+BY_EMAIL = Coalesce("email_key", "username_key")
 
 
 class UserQuerySet(models.QuerySet["User"]):
@@ -25,6 +30,17 @@ class UserQuerySet(models.QuerySet["User"]):
         if user.username:
             same |= Q(username_key=key_of(user.username))
         return self.filter(same)
+
+    def visible_to(self, caller: "User", *, to_do: str | None = None) -> "UserQuerySet":
+        """Everybody for those who may view users, or do `to_do` to them; else only the caller."""
+        if caller.has_perm("accounts.view_user") or (to_do and caller.has_perm(to_do)):
+            return self
+        return self.filter(pk=caller.pk)
+
+    def search(self, text: str) -> "UserQuerySet":
+        """Those whose e-mail address or username begins with `text`."""
+        key = key_of(text)
+        return self.filter(Q(email_key__startswith=key) | Q(username_key__startswith=key))
 
     def active_admins(self) -> "UserQuerySet":
         return self.filter(is_active=True, role__all_permissions=True)
@@ -49,9 +65,11 @@ class User(AbstractBaseUser):
     username_key = KeyField(of="username")
     # Wider than Django's: hashes taken over from other systems can be longer.
     password = models.CharField(max_length=256)
+    # Set by an operator, to be changed by its owner at the next sign-in.
+    password_expired = models.BooleanField(default=False, db_default=False)
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
-    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="users")
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="users", db_index=False)
     tier = models.CharField(max_length=32)
     is_active = models.BooleanField(default=True)
     email_verified_at = models.DateTimeField(null=True, blank=True)
@@ -71,6 +89,15 @@ class User(AbstractBaseUser):
                 condition=Q(email_key__isnull=False) | Q(username_key__isnull=False),
                 name="user_has_an_identifier",
             )
+        ]
+        # For lists: filtered by role, tier or status, newest first; ordered by what one signs in
+        # with. An e-mail address holds an @ and a username can't, so the two never collide.
+        indexes = [
+            models.Index(fields=["role", "-id"], name="user_by_role"),
+            models.Index(fields=["tier", "-id"], name="user_by_tier"),
+            models.Index(fields=["-id"], condition=Q(is_active=False), name="user_inactive"),
+            models.Index(BY_USERNAME, name="user_by_username"),
+            models.Index(BY_EMAIL, name="user_by_email"),
         ]
 
     def __str__(self) -> str:
@@ -108,7 +135,7 @@ class User(AbstractBaseUser):
 
     @full_name.setter
     def full_name(self, name: str) -> None:
-        self.first_name, _, self.last_name = name.strip().partition(" ")
+        self.first_name, self.last_name = split_full_name(name)
 
     @property
     def email_verified(self) -> bool:

@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from accounts.emails import notify
 from accounts.models import User
-from accounts.services.passwords import check_password
+from accounts.services.passwords import check_password, replace_expired_password
 from accounts.tokens import AccessToken, RefreshToken
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
-from security.errors import AccountInactive, InvalidCredentials
+from security.errors import AccountInactive, InvalidCredentials, PasswordExpired
 from security.metrics import SIGN_INS
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_beyond_limit, open_session
@@ -41,16 +41,24 @@ def issue_pair(session: DeviceSession, user: User) -> SignedIn:
     )
 
 
-def log_in(*, identifier: str, password: str, client: ClientInfo) -> SignedIn:
+def log_in(
+    *, identifier: str, password: str, client: ClientInfo, new_password: str | None = None
+) -> SignedIn:
     """Open a session for the user of an e-mail address or username.
 
-    Raises InvalidCredentials alike for an unknown user and a wrong password, and AccountInactive
-    only after a right one.
+    `new_password` takes the place of one that an operator set to expire, else it is not looked at.
+    Raises InvalidCredentials alike for an unknown user and a wrong password, and AccountInactive,
+    PasswordExpired or FieldError only after a right one.
     """
     user, may_be_new = _find(identifier, client)
     if not check_password(user, password) or user is None:
         _refuse(user, client, reason="invalid_credentials")
         raise InvalidCredentials
+    if user.password_expired and user.is_active:
+        if not new_password:
+            _refuse(user, client, reason=PasswordExpired.code)
+            raise PasswordExpired
+        replace_expired_password(user=user, new_password=new_password, client=client)
     with transaction.atomic():
         # Deactivation and password change update the same row: whoever is second sees the first.
         present = User.objects.filter(pk=user.pk, is_active=True, password=user.password)

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import hashers, password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -9,10 +10,11 @@ from django.db import transaction
 from accounts.emails import notify
 from accounts.models import User
 from accounts.passwords import normalise_password
+from accounts.services.guards import refuse_beyond, refuse_on_self
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
-from security.errors import FieldError
+from security.errors import AdminPasswordsRefused, FieldError, NotFound
 from sessions_app import live_state
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_sessions
@@ -37,6 +39,43 @@ def validate_password(raw: str, user: User | None, *, field: str) -> None:
         ) from error
 
 
+def must_expire() -> bool:
+    """Whether a password that an operator sets must be changed by its owner at the next sign-in.
+
+    Raises AdminPasswordsRefused where operators set none.
+    """
+    if settings.AUTH_ADMIN_SET_PASSWORDS == "refuse":
+        raise AdminPasswordsRefused
+    return bool(settings.AUTH_ADMIN_SET_PASSWORDS == "expire")
+
+
+def set_password(
+    *, user: User, new_password: str, actor: User | None, client: ClientInfo | None = None
+) -> None:
+    """Set a user's password as an operator, and end the user's sessions.
+
+    Raises NotOnYourself (one's own is changed with the present one), GrantTooWide, FieldError,
+    AdminPasswordsRefused or NotFound.
+    """
+    refuse_on_self(actor, user)
+    refuse_beyond(actor, user.role)
+    expired = must_expire()
+    validate_password(new_password, user, field="new_password")
+    user.set_password(new_password)
+    with transaction.atomic():
+        changed = User.objects.filter(pk=user.pk, role=user.role)
+        if not changed.update(password=user.password, password_expired=expired):
+            raise NotFound
+        end_sessions(
+            DeviceSession.objects.for_user(user.pk),
+            reason=DeviceSession.EndReason.PASSWORD_CHANGED,
+            actor=actor,
+            client=client,
+        )
+        audit.record(Kind.PASSWORD_SET, actor=actor, subject=user, client=client)
+        notify(user, "password_changed", client=client or ClientInfo())
+
+
 def change_password(
     *, user: User, current_password: str, new_password: str, session_id: UUID, client: ClientInfo
 ) -> None:
@@ -44,25 +83,43 @@ def change_password(
     user = User.objects.select_related("role").get(pk=user.pk)
     if not check_password(user, current_password):
         raise FieldError(("current_password", "incorrect_password", "This is not your password."))
+    _replace(user, new_password, keep=session_id, client=client)
+
+
+def replace_expired_password(*, user: User, new_password: str, client: ClientInfo) -> None:
+    """Put one's own in the place of a password that an operator set, which was just checked.
+
+    Raises FieldError.
+    """
+    if check_password(user, new_password):
+        raise FieldError(("new_password", "password_unchanged", "Choose another password."))
+    _replace(user, new_password, keep=None, client=client)
+
+
+def _replace(user: User, new_password: str, *, keep: UUID | None, client: ClientInfo) -> None:
+    """Set a user's own new password and end all sessions but `keep`. Raises FieldError."""
     validate_password(new_password, user, field="new_password")
     checked_hash = user.password
     user.set_password(new_password)
+    user.password_expired = False
     with transaction.atomic():
         # Two changes at once: only the one that checked the hash still stored may replace it.
         changed = User.objects.filter(pk=user.pk, password=checked_hash, is_active=True)
-        if changed.update(password=user.password) != 1:
+        if changed.update(password=user.password, password_expired=False) != 1:
             raise FieldError(
                 ("current_password", "incorrect_password", "The password was just changed.")
             )
-        others = DeviceSession.objects.for_user(user.pk).exclude(pk=session_id)
+        sessions = DeviceSession.objects.for_user(user.pk)
+        if keep is not None:
+            sessions = sessions.exclude(pk=keep)
+            live_state.drop_after_commit([keep])
         end_sessions(
-            others,
+            sessions,
             reason=DeviceSession.EndReason.PASSWORD_CHANGED,
             actor=user,
             client=client,
         )
         audit.record(
-            Kind.PASSWORD_CHANGED, actor=user, subject=user, client=client, session_id=session_id
+            Kind.PASSWORD_CHANGED, actor=user, subject=user, client=client, session_id=keep
         )
         notify(user, "password_changed", client=client)
-        live_state.drop_after_commit([session_id])

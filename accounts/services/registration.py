@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.identifiers import normalise, validate_email, validate_username
 from accounts.models import Role, User
-from accounts.services.passwords import validate_password
+from accounts.services.guards import refuse_beyond
+from accounts.services.passwords import must_expire, validate_password
 from security import audit
 from security.audit import Kind, has_happened
 from security.client_info import ClientInfo
@@ -35,10 +36,10 @@ def register(
         raise RegistrationClosed
     if tier is not None and tier not in settings.AUTH_SELF_SERVICE_TIERS:
         raise FieldError(("tier", "invalid_choice", "This tier can't be chosen at registration."))
-    user = User(email=email, username=username or None, first_name=first_name, last_name=last_name)
+    user = User(email=email, username=username, first_name=first_name, last_name=last_name)
     user.tier = tier or settings.AUTH_SELF_SERVICE_TIERS[0]
     details: dict[str, Any] = {"ignored": ignored} if ignored else {}
-    return _create(user, Role.USER, password, Kind.USER_REGISTERED, client, details)
+    return _create(user, Role.USER, password, Kind.USER_REGISTERED, client, details, actor=user)
 
 
 def bootstrap_admin(*, password: str) -> User | None:
@@ -60,11 +61,57 @@ def bootstrap_admin(*, password: str) -> User | None:
             user.username = "admin"
         user.full_name = settings.FIRST_SUPERUSER_FULL_NAME
         user.tier = settings.AUTH_TIERS[0]
-        return _create(user, Role.ADMIN, password, Kind.ADMIN_BOOTSTRAPPED, ClientInfo(), {})
+        return _create(
+            user, Role.ADMIN, password, Kind.ADMIN_BOOTSTRAPPED, ClientInfo(), {}, actor=None
+        )
+
+
+def create_user(
+    *,
+    email: str | None,
+    username: str | None,
+    password: str | None,
+    first_name: str = "",
+    last_name: str = "",
+    role: str = Role.USER,
+    tier: str | None = None,
+    actor: User | None,
+    client: ClientInfo | None = None,
+) -> User:
+    """A new user, made by an operator; `actor` None is the command line.
+
+    Without a password nobody can sign in as them, until one is set. Raises FieldError,
+    AlreadyRegistered, GrantTooWide or AdminPasswordsRefused.
+    """
+    refuse_beyond(actor, find_role(role))
+    if tier is not None:
+        validate_tier(tier)
+    user = User(email=email, username=username, first_name=first_name, last_name=last_name)
+    user.tier = tier or settings.AUTH_TIERS[0]
+    if password is not None:
+        user.password_expired = must_expire()
+    return _create(user, role, password, Kind.USER_CREATED, client or ClientInfo(), {}, actor=actor)
+
+
+def find_role(name: str) -> Role:
+    """Raises FieldError."""
+    role = Role.objects.filter(pk=name).first()
+    if role is None:
+        raise FieldError(("role", "invalid_choice", f"There is no role {name!r}."))
+    return role
+
+
+def validate_tier(tier: str) -> None:
+    """Raises FieldError for a tier that AUTH_TIERS does not name."""
+    if tier not in settings.AUTH_TIERS:
+        raise FieldError(("tier", "invalid_choice", f"There is no tier {tier!r}."))
 
 
 def check_identifiers(user: User) -> None:
     """Normalise the user's e-mail address and username in place. Raises FieldError."""
+    user.username, user.email = user.username or None, user.email or None
+    if not user.username and not user.email:
+        raise FieldError(("username", "required", "A user needs a username or an e-mail."))
     for field, validate in (("email", validate_email), ("username", validate_username)):
         given = getattr(user, field)
         if not given:
@@ -79,13 +126,16 @@ def check_identifiers(user: User) -> None:
 def _create(
     user: User,
     role: str,
-    password: str,
+    password: str | None,
     kind: Kind,
     client: ClientInfo,
     details: dict[str, Any],
+    *,
+    actor: User | None,
 ) -> User:
     check_identifiers(user)
-    validate_password(password, user, field="password")
+    if password is not None:
+        validate_password(password, user, field="password")
     if User.objects.same_identifiers(user).exists():
         raise AlreadyRegistered
     user.set_password(password)
@@ -93,7 +143,7 @@ def _create(
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-            audit.record(kind, actor=user, subject=user, client=client, **details)
+            audit.record(kind, actor=actor, subject=user, client=client, **details)
     except IntegrityError as error:
         # Two at once passed the look above; the unique columns let one in.
         raise AlreadyRegistered from error

@@ -1,64 +1,56 @@
-"""Changing and deactivating users."""
+"""Changing, deactivating and deleting users."""
 
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from accounts.emails import notify
 from accounts.models import Role, User
+from accounts.services.guards import keep_one_admin, refuse_beyond, refuse_on_self, take_turns
 from accounts.services.live_keys import drop_user_after_commit
 from accounts.services.passwords import check_password
-from accounts.services.registration import check_identifiers
+from accounts.services.registration import check_identifiers, find_role, validate_tier
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
-from security.errors import (
-    AlreadyRegistered,
-    FieldError,
-    GrantTooWide,
-    LastAdmin,
-    NotOnYourself,
-    ReauthenticationRequired,
-)
+from security.errors import AlreadyRegistered, NotFound, ReauthenticationRequired
 from sessions_app.models import DeviceSession
+from sessions_app.models.device_session import EndReason
 from sessions_app.services.sessions import end_sessions
 
 PROFILE_FIELDS = ("username", "first_name", "last_name")
+# Beyond these, what an operator may change. A role is named by its name.
+OPERATOR_FIELDS = (*PROFILE_FIELDS, "email", "role", "tier", "is_active")
+IDENTIFIERS = {"username", "email"}
+# What could leave nobody to administer the service.
+POWER = {"role", "is_active"}
 
 
-def change_profile(
-    *, user: User, changes: dict[str, Any], actor: User | None, client: ClientInfo
+def change_user(
+    *, user: User, changes: dict[str, Any], actor: User | None, client: ClientInfo | None = None
 ) -> User:
-    """Set some of PROFILE_FIELDS. Raises FieldError or AlreadyRegistered."""
+    """Set some of OPERATOR_FIELDS, all or none; what already has its value is left alone.
+
+    Callers limit `changes` to what the actor may write; None is the command line. Effective for
+    tokens already issued. Raises FieldError, AlreadyRegistered, NotOnYourself, GrantTooWide,
+    LastAdmin or NotFound.
+    """
+    client = client or ClientInfo()
     try:
         with transaction.atomic():
-            user = (
-                User.objects.select_related("role").select_for_update(of=("self",)).get(pk=user.pk)
-            )
-            before = {name: getattr(user, name) for name in changes}
-            for name, value in changes.items():
-                setattr(user, name, value)
-            user.username = user.username or None
-            if not user.username and not user.email:
-                raise FieldError(("username", "required", "A user needs a username or an e-mail."))
-            check_identifiers(user)
-            user.save()
-            after = {name: getattr(user, name) for name in changes}
-            audit.record(
-                Kind.USER_CHANGED,
-                actor=actor,
-                subject=user,
-                client=client,
-                before=before,
-                after=after,
-            )
-            drop_user_after_commit(user.pk)
+            if POWER & changes.keys():
+                take_turns()
+            present = _locked(user)
+            given = {k: v or "" if k in IDENTIFIERS else v for k, v in changes.items()}
+            differing = {k: v for k, v in given.items() if v != _value(present, k)}
+            if differing:
+                _refuse(present, differing, actor)
+                _apply(present, differing, actor, client)
     except IntegrityError as error:
         raise AlreadyRegistered from error
-    return user
+    return present
 
 
 def deactivate_self(
@@ -73,100 +65,101 @@ def deactivate_self(
     fresh = signed_in_for <= settings.AUTH_REAUTHENTICATION_TTL
     if not (check_password(stored, password) if password else fresh):
         raise ReauthenticationRequired
-    _set_active(user=stored, is_active=False, actor=stored, client=client)
-
-
-def set_active(
-    *, user: User, is_active: bool, actor: User | None, client: ClientInfo | None = None
-) -> None:
-    """Activate, or deactivate and end every session.
-
-    Raises NotOnYourself, GrantTooWide or LastAdmin.
-    """
-    if actor is not None and actor.pk == user.pk and not is_active:
-        raise NotOnYourself
-    _refuse_beyond(actor, user.role)
-    _set_active(user=user, is_active=is_active, actor=actor, client=client or ClientInfo())
-
-
-def _set_active(*, user: User, is_active: bool, actor: User | None, client: ClientInfo) -> None:
     with transaction.atomic():
-        if not is_active:
-            _keep_one_admin(user)
-        changed = User.objects.filter(pk=user.pk, is_active=not is_active).update(
-            is_active=is_active, updated_at=timezone.now()
-        )
-        if not changed:
-            return
-        kind = Kind.USER_ACTIVATED if is_active else Kind.USER_DEACTIVATED
-        audit.record(kind, actor=actor, subject=user, client=client)
-        drop_user_after_commit(user.pk)
-        if not is_active:
-            end_sessions(
-                DeviceSession.objects.for_user(user.pk),
-                reason=DeviceSession.EndReason.DEACTIVATED,
-                actor=actor,
-                client=client,
-            )
-            notify(user, "deactivated", client=client)
+        take_turns()
+        present = _locked(user)
+        keep_one_admin(present)
+        if present.is_active:
+            _apply(present, {"is_active": False}, present, client)
 
 
-def change_role(
-    *, user: User, role: Role, actor: User | None, client: ClientInfo | None = None
-) -> None:
-    """Give the user another role, effective for tokens already issued.
+def delete_user(*, user: User, actor: User | None, client: ClientInfo | None = None) -> None:
+    """Delete a user with all sessions and keys, at once; the id is never given again.
 
-    `actor` None is the command line. Raises NotOnYourself, GrantTooWide or LastAdmin.
+    Raises NotOnYourself, GrantTooWide, LastAdmin or NotFound.
     """
-    if actor is not None:
-        if actor.pk == user.pk:
-            raise NotOnYourself
-        _refuse_beyond(actor, role)
-    _change_field("role_id", role.pk, user=user, actor=actor, client=client)
-
-
-def change_tier(
-    *, user: User, tier: str, actor: User | None, client: ClientInfo | None = None
-) -> None:
-    """Give the user another tier, effective from the next request and token."""
-    _change_field("tier", tier, user=user, actor=actor, client=client)
-
-
-def _change_field(
-    name: str, value: str, *, user: User, actor: User | None, client: ClientInfo | None
-) -> None:
-    """Change one column that live state and tokens are made of. Raises GrantTooWide, LastAdmin."""
     with transaction.atomic():
-        stored = User.objects.select_related("role").select_for_update(of=("self",))
-        present = stored.get(pk=user.pk)
-        _refuse_beyond(actor, present.role)
-        before = getattr(present, name)
-        if before == value:
-            return
-        if name == "role_id" and present.role.all_permissions:
-            _keep_one_admin(user)
-        User.objects.filter(pk=user.pk).update(**{name: value, "updated_at": timezone.now()})
-        audit.record(
-            Kind.USER_CHANGED,
+        take_turns()
+        present = _locked(user)
+        refuse_on_self(actor, present)
+        refuse_beyond(actor, present.role)
+        keep_one_admin(present)
+        end_sessions(
+            DeviceSession.objects.for_user(user.pk),
+            reason=EndReason.USER_DELETED,
             actor=actor,
-            subject=user,
             client=client,
-            before={name.removesuffix("_id"): before},
-            after={name.removesuffix("_id"): value},
         )
         drop_user_after_commit(user.pk)
+        audit.record(Kind.USER_DELETED, actor=actor, subject=present, client=client)
+        User.objects.filter(pk=user.pk).delete()
 
 
-def _refuse_beyond(actor: User | None, role: Role) -> None:
-    """Nobody grants, or takes from somebody, what they don't hold themselves."""
-    if actor is None or actor.role.all_permissions:
-        return
-    if role.all_permissions or not role.codes <= actor.role.codes:
-        raise GrantTooWide
+def _locked(user: User) -> User:
+    """The user as stored, held until the transaction ends. Raises NotFound."""
+    rows = User.objects.select_related("role").select_for_update(of=("self",))
+    present: User | None = rows.filter(pk=user.pk).first()
+    if present is None:
+        raise NotFound
+    return present
 
 
-def _keep_one_admin(user: User) -> None:
-    """Lock the active admins, so that two of them can't remove each other at once."""
-    admins = User.objects.active_admins().select_for_update(of=("self",)).order_by("pk")
-    if {admin.pk for admin in admins} == {user.pk}:
-        raise LastAdmin
+def _value(user: User, name: str) -> Any:
+    """A field as clients give it: a role by its name, an identifier that is missing as ""."""
+    value = user.role_id if name == "role" else getattr(user, name)
+    return value or "" if name in IDENTIFIERS else value
+
+
+def _refuse(user: User, changes: dict[str, Any], actor: User | None) -> None:
+    """Everything that could be wrong with a change, before anything is written."""
+    refuse_beyond(actor, user.role)
+    if "role" in changes:
+        refuse_on_self(actor, user)
+        refuse_beyond(actor, find_role(changes["role"]))
+        keep_one_admin(user)
+    if changes.get("is_active") is False:
+        refuse_on_self(actor, user)
+        keep_one_admin(user)
+    if "tier" in changes:
+        validate_tier(changes["tier"])
+
+
+def _apply(user: User, changes: dict[str, Any], actor: User | None, client: ClientInfo) -> None:
+    before = {name: _value(user, name) for name in changes}
+    for name, value in changes.items():
+        if name == "role":
+            user.role = Role.objects.get(pk=value)
+        else:
+            setattr(user, name, value)
+    if IDENTIFIERS & changes.keys():
+        check_identifiers(user)
+    if "email" in changes:
+        user.email_verified_at = None
+    user.save()
+    after = {name: _value(user, name) for name in changes}
+    _record(user, before, after, actor, client)
+    drop_user_after_commit(user.pk)
+    if not changes.get("is_active", True):
+        end_sessions(
+            DeviceSession.objects.for_user(user.pk),
+            reason=EndReason.DEACTIVATED,
+            actor=actor,
+            client=client,
+        )
+        notify(user, "deactivated", client=client)
+
+
+def _record(
+    user: User,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    actor: User | None,
+    client: ClientInfo,
+) -> None:
+    by: dict[str, Any] = {"actor": actor, "subject": user, "client": client}
+    before.pop("is_active", None)
+    active = after.pop("is_active", None)
+    if active is not None:
+        audit.record(Kind.USER_ACTIVATED if active else Kind.USER_DEACTIVATED, **by)
+    if after:
+        audit.record(Kind.USER_CHANGED, **by, before=before, after=after)

@@ -16,6 +16,14 @@ class PageInput(serializers.Serializer[Any]):
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=100)
     cursor = serializers.CharField(required=False, help_text="From `next` or `previous`.")
 
+    @classmethod
+    def read(cls, request: Any) -> dict[str, Any]:
+        """What the query of a request asks for. Raises ValidationError."""
+        # A plain dict: of a form, which a query looks like, a missing boolean counts as false.
+        given = cls(data=request.query_params.dict())
+        given.is_valid(raise_exception=True)
+        return dict(given.validated_data)
+
 
 class KeysetPagination(CursorPagination):
     """`{results, next, previous}` in the order of one column that is unique and never NULL.

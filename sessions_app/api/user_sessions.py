@@ -1,5 +1,6 @@
 """A user's sessions, for operators."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -26,19 +27,24 @@ class UserSessionsView(APIView):
 
     permission_classes = (HasPermission,)
 
+    required_permission = None
+
+    def permission_on(self, user: Any) -> str:
+        return self.to_do
+
     @property
-    def required_permission(self) -> str:
+    def to_do(self) -> str:
         verb = "delete" if self.request.method == "DELETE" else "view"
         return f"sessions_app.{verb}_devicesession"
 
     def get(self, request: SignedInRequest, pk: UUID) -> Response:
-        _known_user(pk)
+        self._check(pk)
         sessions = DeviceSession.objects.live().for_user(pk)
         context = {"current": request.auth.sid}
         return Response(SessionOutput(sessions, many=True, context=context).data)
 
     def delete(self, request: SignedInRequest, pk: UUID) -> Response:
-        _known_user(pk)
+        self._check(pk)
         revoked = end_sessions(
             DeviceSession.objects.live().for_user(pk),
             reason=EndReason.ENDED_BY_STAFF,
@@ -47,7 +53,10 @@ class UserSessionsView(APIView):
         )
         return Response({"revoked": revoked})
 
-
-def _known_user(pk: UUID) -> None:
-    if not get_user_model().objects.filter(pk=pk).exists():
-        raise Http404
+    def _check(self, pk: UUID) -> None:
+        """Raises Http404 for a user whom the caller may not see, else asks for the permission."""
+        people: Any = get_user_model()._default_manager
+        user = people.visible_to(self.request.user, to_do=self.to_do).filter(pk=pk).first()
+        if user is None:
+            raise Http404
+        self.check_object_permissions(self.request, user)

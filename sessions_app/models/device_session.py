@@ -23,6 +23,7 @@ class EndReason(models.TextChoices):
     REMOTE_LOGOUT = "remote_logout"
     PASSWORD_CHANGED = "password_changed"
     DEACTIVATED = "deactivated"
+    USER_DELETED = "user_deleted"
     REFRESH_REUSED = "refresh_reused"
     ENDED_BY_STAFF = "ended_by_staff"
     SESSION_LIMIT = "session_limit"
