@@ -11,6 +11,7 @@ from accounts.api.me import MeView, PasswordView
 from accounts.api.refresh import RefreshView
 from accounts.api.registration import RegisterView
 from accounts.api.roles import PermissionsView, RolesViewSet
+from accounts.api.sites import MembersView, MemberView, SitesView, SiteView
 from accounts.api.token_endpoints import IntrospectView, RevokeView
 from accounts.api.user_operations import (
     AddUserView,
@@ -20,6 +21,7 @@ from accounts.api.user_operations import (
     UpdateUsernameView,
 )
 from accounts.api.users import UsersViewSet
+from accounts.api.violations import ViolationsView, ViolationView
 
 ONE: dict[str, Any] = {
     "get": "retrieve",
@@ -62,4 +64,10 @@ urlpatterns = [
     path("roles", RolesViewSet.as_view({"get": "list", "post": "create"}), name="roles"),
     path("roles/<str:name>", RolesViewSet.as_view(ONE), name="role"),
     path("permissions", PermissionsView.as_view(), name="permissions"),
+    path("sites", SitesView.as_view(), name="sites"),
+    path("sites/<uuid:pk>", SiteView.as_view(), name="site"),
+    path("sites/<uuid:pk>/members", MembersView.as_view(), name="site-members"),
+    path("sites/<uuid:pk>/members/<uuid:user_id>", MemberView.as_view(), name="site-member"),
+    path("sites/<uuid:site_id>/violations", ViolationsView.as_view(), name="violations"),
+    path("sites/<uuid:site_id>/violations/<uuid:pk>", ViolationView.as_view(), name="violation"),
 ]

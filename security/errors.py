@@ -86,6 +86,12 @@ class AlreadyRegistered(AuthError):
     detail = "A user with this e-mail or username already exists."
 
 
+class SiteExists(AuthError):
+    code = "site_exists"
+    status = 409
+    detail = "A site with this name already exists."
+
+
 class LastAdmin(AuthError):
     code = "last_admin"
     status = 409

@@ -3,6 +3,7 @@
 from accounts.models.api_key import ApiKey
 from accounts.models.outgoing_mail import OutgoingMail
 from accounts.models.role import Role
+from accounts.models.site import Membership, Site, Violation
 from accounts.models.user import User
 
-__all__ = ["ApiKey", "OutgoingMail", "Role", "User"]
+__all__ = ["ApiKey", "Membership", "OutgoingMail", "Role", "Site", "User", "Violation"]

@@ -3,8 +3,11 @@
 from typing import Any
 
 from django.core import signing
+from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from security.errors import FieldError
@@ -56,3 +59,13 @@ class KeysetPagination(CursorPagination):
 
     def _salt(self) -> str:
         return f"cursor:{','.join(self.ordering)}"
+
+
+def page_of(
+    rows: QuerySet[Any], output: type[serializers.Serializer[Any]], request: Request
+) -> Response:
+    """The page of `rows` that the request asks for. Raises ValidationError or FieldError."""
+    PageInput.read(request)
+    pages = KeysetPagination()
+    found = pages.paginate_queryset(rows, request)
+    return pages.get_paginated_response(output(found, many=True).data)

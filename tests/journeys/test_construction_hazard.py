@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.service import Service
+from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
 
 
 @pytest.fixture
@@ -105,3 +105,63 @@ def test_logout_with_an_unusable_access_token_still_revokes_the_refresh_token(
 def test_the_docs_are_where_the_document_says(embedded_service: Service) -> None:
     for path in ("/docs", "/redoc"):
         assert httpx.get(embedded_service.url + path).status_code == 200
+
+
+@pytest.fixture
+def operator(http: httpx.Client) -> dict[str, str]:
+    """Headers of the service's admin."""
+    sent = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+    answer = http.post("/auth/login", json=sent)
+    assert answer.status_code == 200
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_a_site_its_people_and_its_violations(
+    http: httpx.Client, embedded_service: Service, username: str, operator: dict[str, str]
+) -> None:
+    """The document's models: users belong to many sites, a site has many violations."""
+    answer = http.post("/sites", json={"name": f"Site {uuid4()}"}, headers=operator)
+    assert answer.status_code == 201
+    site = answer.json()
+    path = f"/sites/{site['id']}"
+    pair = log_in(http, username).json()
+    worker = {"Authorization": f"Bearer {pair['access_token']}"}
+    assert http.get(path, headers=worker).status_code == 404
+    member = f"{path}/members/{pair['user_id']}"
+    assert http.put(member, headers=operator).status_code == 204
+    assert http.get(path, headers=worker).json() == site
+    assert [found["id"] for found in http.get("/sites", headers=worker).json()["results"]] == [
+        site["id"]
+    ]
+
+    seen = {
+        "stream_name": "Gate 2",
+        "detected_at": "2026-01-31T12:00:00+08:00",
+        "image_url": "https://images.example/gate-2/1.jpg",
+        "warnings": {"warning_no_hardhat": {"count": 2}},
+        "detections": [[10.5, 20, 30, 40, 0.97, 5]],
+        "cone_polygons": [[[0, 0], [0, 10], [10, 10]]],
+        "pole_polygons": [],
+    }
+    assert http.post(f"{path}/violations", json=seen, headers=worker).status_code == 403
+    scopes = ["accounts.add_violation", "accounts.view_all_sites"]
+    keys = {"name": "camera", "scopes": scopes}
+    key = http.post("/api-keys", json=keys, headers=operator).json()["key"]
+    camera = {"Authorization": f"Bearer {key}"}
+    recorded = http.post(f"{path}/violations", json=seen, headers=camera)
+    assert recorded.status_code == 201
+    assert recorded.json() | {"detected_at": seen["detected_at"]} == recorded.json() | seen
+
+    listed = http.get(f"{path}/violations/", headers=worker).json()
+    assert listed["results"] == [recorded.json()]
+    assert (listed["next"], listed["previous"]) == (None, None)
+    one = f"{path}/violations/{recorded.json()['id']}"
+    resolved = {"resolved_at": "2026-02-01T00:00:00Z"}
+    assert http.patch(one, json=resolved, headers=worker).status_code == 403
+    answer = http.patch(one, json=resolved, headers=operator)
+    assert answer.json()["resolved_at"].startswith("2026-02-01T00:00:00")
+
+    assert http.delete(member, headers=operator).status_code == 204
+    assert http.get(one, headers=worker).status_code == 404
+    assert http.delete(path, headers=operator).status_code == 204
+    assert http.get(one, headers=operator).status_code == 404
