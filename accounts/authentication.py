@@ -51,7 +51,7 @@ def authenticate_token(raw: str) -> tuple[User, AccessToken]:
     Raises TokenInvalid, SessionEnded, or TokenExpired for an expired token of a live session.
     """
     token = AccessToken.parse(raw, allow_expired=True)
-    user = live_user(token)
+    user = live_user(token, counting=True)
     if user is None:
         raise SessionEnded
     if token.has_expired():
@@ -62,7 +62,7 @@ def authenticate_token(raw: str) -> tuple[User, AccessToken]:
 
 def authenticate_key(text: str) -> tuple[User, KeyCredential]:
     """The user that an API key acts as, limited to its scopes. Raises TokenInvalid."""
-    found = live_key_user(text)
+    found = live_key_user(text, counting=True)
     if found is None:
         raise TokenInvalid("The API key is not valid.")
     user, credential = found

@@ -147,6 +147,12 @@ SIMPLE_JWT = {
     "AUTH_TOKEN_CLASSES": ("accounts.tokens.AccessToken",),
 }
 
+# --- Limits
+
+# Off only for load tests.
+AUTH_LIMITS = env.choice("AUTH_LIMITS", ("on", "off"), "on") == "on"
+AUTH_LIMITS_OFF_I_KNOW = env.boolean("AUTH_LIMITS_OFF_I_KNOW", False)
+
 # --- Users and passwords
 
 AUTH_USER_MODEL = "accounts.User"
@@ -243,6 +249,7 @@ TEMPLATES = [
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["security.api.permissions.HasSession"],
+    "DEFAULT_THROTTLE_CLASSES": ["security.api.throttling.QuotaThrottle"],
     "DEFAULT_PARSER_CLASSES": ["security.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     # OPTIONS is for CORS alone, whose middleware answers it.

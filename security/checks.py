@@ -66,6 +66,15 @@ def processes_share_a_cache(**_: Any) -> list[CheckMessage]:
     return []
 
 
+def limits_are_on(**_: Any) -> list[CheckMessage]:
+    if settings.AUTH_LIMITS:
+        return []
+    hint = "Unset AUTH_LIMITS; for a load test set AUTH_LIMITS_OFF_I_KNOW=1 as well."
+    if settings.EMBEDDED or settings.AUTH_LIMITS_OFF_I_KNOW:
+        return [checks.Warning("All limits are off.", hint=hint, id="auth.W024")]
+    return [Error("All limits are off, and this is no test.", hint=hint, id="auth.E024")]
+
+
 def proxies_are_networks(**_: Any) -> list[CheckMessage]:
     for proxy in settings.TRUSTED_PROXIES:
         try:
@@ -150,6 +159,7 @@ CHECKS = (
     secret_key_is_secret,
     sealing_keys_are_usable,
     processes_share_a_cache,
+    limits_are_on,
     proxies_are_networks,
     public_key_has_a_private_half,
     hosts_are_named,

@@ -223,6 +223,18 @@ class SigningUnavailable(Unavailable):
     detail = "No usable signing key; the operator has been told in the log."
 
 
+class RateLimited(AuthError):
+    """`retry_after` says when the next request of this kind will be let through."""
+
+    code = "rate_limited"
+    status = 429
+    detail = "Too many requests; wait as long as Retry-After says."
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class TooBusy(Unavailable):
     code = "too_busy"
     detail = "Too many sign-ins at once; try again shortly."

@@ -1,7 +1,7 @@
 """What every request passes through before it reaches a view."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.utils.cache import patch_vary_headers
 from security.client_info import client_info, distrust_forwarding_headers, read_client_info
 from security.errors import AuthError, BodyTooLarge, HTTPSRequired, LengthRequired, Unavailable
 from security.logs import get_logger
+from security.meters import Usage
 from security.metrics import LATENCY, REQUESTS
 from security.problems import problem_response
 
@@ -41,6 +42,8 @@ class RequestContextMiddleware:
         response = self.get_response(request)
         response["X-Request-ID"] = info.request_id
         response["Permissions-Policy"] = PERMISSIONS_POLICY
+        for name, value in rate_limit_headers(getattr(request, "usages", ())).items():
+            response[name] = value
         # Whatever the path: nothing is stored but what a view itself calls cacheable.
         response.setdefault("Cache-Control", "no-store")
         if "no-store" in response["Cache-Control"]:
@@ -99,6 +102,15 @@ class RequestLimitsMiddleware:
         if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             _drain(request, length)
             raise BodyTooLarge
+
+
+def rate_limit_headers(usages: Sequence[Usage]) -> dict[str, str]:
+    """What is allowed and what is left of it (draft-ietf-httpapi-ratelimit-headers)."""
+    if not usages:
+        return {}
+    policies = [f'"{u.meter.name}";q={u.meter.quota};w={u.meter.seconds}' for u in usages]
+    left = [f'"{u.meter.name}";r={u.remaining};t={u.resets_in}' for u in usages]
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
 
 
 def _drain(request: HttpRequest, length: int) -> None:

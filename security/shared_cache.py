@@ -5,6 +5,7 @@ before, in every process, with one write. A drop that fails while the cache is a
 such a change as soon as the cache answers again; until then this process reads nothing from it.
 """
 
+import json
 import secrets
 import threading
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
@@ -29,6 +31,37 @@ PAUSE_SECONDS = 1.0
 # Longer than any request that read the database before a drop and stores after it.
 TOMBSTONE = "dropped"
 TOMBSTONE_TTL = timedelta(seconds=30)
+
+# An entry is [epoch, value, proof, counters]. Reading one that is believed, for a caller who knows
+# its proof, counts in the same round trip.
+COUNT = """
+local function count(counters)
+  local found = {}
+  for _, counter in ipairs(counters) do
+    local used = redis.call('INCR', counter[1])
+    if used == 1 then redis.call('EXPIRE', counter[1], counter[2]) end
+    table.insert(found, used)
+    table.insert(found, redis.call('PTTL', counter[1]))
+  end
+  return found
+end
+"""
+COUNT_ONLY = COUNT + "return count(cjson.decode(ARGV[1]))"
+READ_AND_COUNT = (
+    COUNT
+    + """
+local state, epoch = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
+local counted = {}
+if state and epoch then
+  local entry = cjson.decode(state)
+  if type(entry) == 'table' and entry[1] == cjson.decode(epoch) and entry[3] == ARGV[1] then
+    counted = count(entry[4])
+  end
+end
+return {state, epoch, counted}
+"""
+)
+Counted = list[tuple[int, int]]
 
 
 class SharedCache:
@@ -58,8 +91,53 @@ class SharedCache:
             return entry[1], epoch
         return None, epoch
 
-    def store(self, key: str, value: Any, *, epoch: str | None, ttl: timedelta) -> None:
+    def read_and_count(
+        self, key: str, *, proof: str = ""
+    ) -> tuple[Any | None, str | None, Counted | None]:
+        """The same, and how far the counters stored with the value are after this reading.
+
+        Each is (count, milliseconds until it begins anew); None where nothing was counted: without
+        the cache or the value, or if `proof` is not the stored one.
+        """
+        if not (settings.SHARED_CACHE and self._usable()):
+            return *self.read(key), None
+        client = cache.client  # type: ignore[attr-defined]
+        try:
+            state, epoch, counted = self._run(READ_AND_COUNT, keys=(key, EPOCH), args=(proof,))
+            epoch = client.decode(epoch) if epoch else self._start_epoch()
+        except FAILURES as error:
+            self._failed(error)
+            return None, None, None
+        if self._in_doubt():
+            return None, None, None
+        entry = client.decode(state) if state else None
+        if isinstance(entry, list) and entry[0] == epoch:
+            return entry[1], epoch, _pairs(counted) if counted else None
+        return None, epoch, None
+
+    def count(self, counters: list[tuple[str, int]]) -> Counted | None:
+        """Count once on each of (key, seconds); None without the cache."""
+        if not (settings.SHARED_CACHE and self._usable()):
+            return None
+        try:
+            return _pairs(self._run(COUNT_ONLY, keys=(), args=(json.dumps(_named(counters)),)))
+        except FAILURES as error:
+            self._failed(error)
+            return None
+
+    def store(
+        self,
+        key: str,
+        value: Any,
+        *,
+        epoch: str | None,
+        ttl: timedelta,
+        proof: str = "",
+        counters: Iterable[tuple[str, int]] = (),
+    ) -> None:
         """Keep a value read from the database after `read` gave `epoch`.
+
+        `counters` are counted by each `read_and_count` that knows the `proof`.
 
         Replaces nothing: between a look and a write somebody could drop the key, and the value from
         before that drop would live on. So an entry of an older epoch, which nobody believes, stays
@@ -69,7 +147,7 @@ class SharedCache:
             return
         try:
             seconds = max(1, int(ttl.total_seconds()))
-            cache.add(key, [epoch, value], seconds)
+            cache.add(key, [epoch, value, proof, _named(counters)], seconds)
         except FAILURES as error:
             self._failed(error)
 
@@ -111,6 +189,11 @@ class SharedCache:
             return False
         return True
 
+    def _run(self, script: str, *, keys: Iterable[str], args: Iterable[str]) -> Any:
+        """One round trip; two where the server does not know the script yet."""
+        client = cache.client.get_client(write=True)  # type: ignore[attr-defined]
+        return client.register_script(script)(keys=[cache.make_key(key) for key in keys], args=args)
+
     def _start_epoch(self) -> str:
         cache.add(EPOCH, secrets.token_hex(8), None)
         return str(cache.get(EPOCH))
@@ -139,6 +222,15 @@ class SharedCache:
             self._doubts += 1
         if first:
             logger.warning("cache.unavailable", error=type(error).__name__)
+
+
+def _named(counters: Iterable[tuple[str, int]]) -> list[list[Any]]:
+    """Under the names that they have in the cache."""
+    return [[cache.make_key(key), seconds] for key, seconds in counters]
+
+
+def _pairs(flat: list[int]) -> Counted:
+    return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 shared_cache = SharedCache()

@@ -16,17 +16,26 @@ def _key(sid: UUID | str) -> str:
     return f"session:{sid}"
 
 
-def read(sid: UUID | str) -> tuple[Any | None, str | None]:
-    """What was stored for the session, with the cache's epoch for `store` and the keyring."""
-    return shared_cache.read(_key(sid))
+def read(
+    sid: UUID | str, *, counting: bool
+) -> tuple[Any | None, str | None, list[tuple[int, int]] | None]:
+    """What was stored for the session, the cache's epoch, and what this reading has counted."""
+    if counting:
+        return shared_cache.read_and_count(_key(sid))
+    return *shared_cache.read(_key(sid)), None
 
 
-def store(session: DeviceSession, state: Any, *, epoch: str | None) -> None:
+def store(
+    session: DeviceSession,
+    state: Any,
+    *,
+    epoch: str | None,
+    counters: Iterable[tuple[str, int]],
+) -> None:
     """Remember a state read from the database; never beyond the session's own end."""
     left = session.ends_at() - timezone.now()
-    shared_cache.store(
-        _key(session.pk), state, epoch=epoch, ttl=min(left, settings.AUTH_LIVE_STATE_TTL)
-    )
+    ttl = min(left, settings.AUTH_LIVE_STATE_TTL)
+    shared_cache.store(_key(session.pk), state, epoch=epoch, ttl=ttl, counters=counters)
 
 
 def drop_after_commit(sids: Iterable[UUID]) -> None:

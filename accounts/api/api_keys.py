@@ -13,7 +13,7 @@ from accounts.api.requests import UserRequest
 from accounts.api.users import find_visible_user
 from accounts.models import ApiKey, User
 from accounts.services.api_keys import create_api_key, revoke_api_key
-from security.api.fields import TextField
+from security.api.fields import MomentField, TextField
 from security.api.permissions import HasPermission, HasSession
 from security.client_info import client_info
 
@@ -25,7 +25,15 @@ class ApiKeyInput(serializers.Serializer[Any]):
     scopes = serializers.ListField(
         child=TextField(max_length=150), max_length=MOST_SCOPES, default=list
     )
-    expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    expires_at = MomentField(required=False, allow_null=True, default=None)
+    quota = serializers.IntegerField(
+        min_value=1,
+        max_value=1_000_000_000,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Requests in the window of the role's quota; null: as many as the role allows.",
+    )
 
 
 class ApiKeyOutput(serializers.Serializer[Any]):
@@ -33,6 +41,7 @@ class ApiKeyOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     prefix = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField())
+    quota = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True)

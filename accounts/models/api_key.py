@@ -27,6 +27,8 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=8, unique=True)
     digest = models.CharField(max_length=64)
     scopes = models.JSONField(default=list)
+    # Requests in the window of the role's quota; null: as many as the role allows.
+    quota = models.PositiveIntegerField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)

@@ -1,5 +1,6 @@
 """A person or a service that signs in."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -13,6 +14,7 @@ from accounts.models.role import Role
 from accounts.names import split_full_name
 from accounts.passwords import normalise_password
 from security.identifiers import uuid7
+from security.meters import Usage
 
 BY_USERNAME = Coalesce("username_key", "email_key")
 BY_EMAIL = Coalesce("email_key", "username_key")
@@ -81,6 +83,9 @@ class User(AbstractBaseUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects: ClassVar[Any] = UserManager()
+
+    # How far a request of theirs has used up their quota; empty where nothing was counted.
+    usages: Sequence[Usage] = ()
 
     class Meta:
         ordering = ["-id"]

@@ -21,12 +21,14 @@ def create_api_key(
     scopes: list[str],
     expires_at: datetime | None,
     actor: User,
+    quota: int | None = None,
     client: ClientInfo,
 ) -> tuple[ApiKey, str]:
     """A key that acts as `user` within `scopes`, and its text, which is never seen again.
 
-    Raises GrantTooWide for a scope that the actor lacks and FieldError for one that the user lacks
-    or an expiry in the past.
+    `quota` is how many requests it may make in the window of the role's own quota. Raises
+    GrantTooWide for a scope that the actor lacks and FieldError for one that the user lacks or an
+    expiry in the past.
     """
     if not set(scopes) <= actor.role.codes:
         raise GrantTooWide
@@ -42,6 +44,7 @@ def create_api_key(
             prefix=prefix_of(text) or "",
             digest=digest_of(text),
             scopes=sorted(set(scopes)),
+            quota=quota,
             expires_at=expires_at,
         )
         audit.record(

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from accounts.api_keys import digest_of, prefix_of
 from accounts.models import ApiKey, User
-from accounts.services.live_state import restore_user, snapshot_user
+from accounts.services.live_state import quota_of, restore_user, snapshot_user
 from security.dropping import drop_after_commit
+from security.meters import Meter, count
 from security.shared_cache import shared_cache
 from sessions_app import live_state
 
@@ -25,17 +26,30 @@ class KeyCredential:
     sid: None = None
 
 
-def live_key_user(text: str) -> tuple[User, KeyCredential] | None:
-    """The user of a live key, holding only those of their permissions that its scopes name."""
+def live_key_user(text: str, *, counting: bool = False) -> tuple[User, KeyCredential] | None:
+    """The user of a live key, holding only those of their permissions that its scopes name.
+
+    With `counting` it is a request of the key's: it counts against the user's quota, and the key's
+    own if it has one.
+    """
     prefix = prefix_of(text)
     if prefix is None:
         return None
-    state, epoch = shared_cache.read(_cache_key(prefix))
+    counting = counting and settings.AUTH_LIMITS
+    digest = digest_of(text)
+    if counting:
+        # Who knows only the prefix must not use up the quota.
+        state, epoch, counted = shared_cache.read_and_count(_cache_key(prefix), proof=digest)
+    else:
+        (state, epoch), counted = shared_cache.read(_cache_key(prefix)), None
     if state is None:
         state = _load(prefix, epoch)
-    if state is None or not hmac.compare_digest(state["digest"], digest_of(text)):
+    if state is None or not hmac.compare_digest(state["digest"], digest):
         return None
-    return restore_user(state["user"]), KeyCredential(prefix)
+    user = restore_user(state["user"])
+    if counting:
+        user.usages = count(_meters(user, prefix, state["quota"]), counted=counted)
+    return user, KeyCredential(prefix)
 
 
 def drop_keys_after_commit(prefixes: Iterable[str]) -> None:
@@ -59,12 +73,26 @@ def _load(prefix: str, epoch: str | None) -> dict[str, Any] | None:
         return None
     # At most once in the life of a cache entry, so the table isn't written at each use.
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
-    state = {"digest": key.digest, "user": _within_scopes(key)}
+    state = {"digest": key.digest, "user": _within_scopes(key), "quota": key.quota}
     ttl = settings.AUTH_LIVE_STATE_TTL
     if key.expires_at is not None:
         ttl = min(ttl, key.expires_at - now)
-    shared_cache.store(_cache_key(prefix), state, epoch=epoch, ttl=ttl)
+    shared_cache.store(
+        _cache_key(prefix),
+        state,
+        epoch=epoch,
+        ttl=ttl,
+        proof=key.digest,
+        counters=[(meter.key, meter.seconds) for meter in _meters(key.user, prefix, key.quota)],
+    )
     return state
+
+
+def _meters(user: User, prefix: str, quota: int | None) -> list[Meter]:
+    """The user's quota, which all their keys share, and what this key may use of it."""
+    whole = quota_of(user)
+    own = [] if quota is None else [Meter("key", prefix, quota, whole.seconds)]
+    return [whole, *own]
 
 
 def _within_scopes(key: ApiKey) -> dict[str, Any]:

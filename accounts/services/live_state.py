@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model
 
 from accounts.models import Role, User
 from accounts.tokens import AccessToken
 from security.errors import TokenInvalid
 from security.keyring import keyring
+from security.meters import Meter, count
 from sessions_app import live_state
 from sessions_app.last_seen import last_seen
 from sessions_app.models import DeviceSession
@@ -32,20 +34,29 @@ TIMES = ("last_login", "email_verified_at", "created_at", "updated_at")
 ROLE_FIELDS = ("name", "all_permissions", "console_access", "quota", "quota_seconds")
 
 
-def live_user(token: AccessToken) -> User | None:
+def live_user(token: AccessToken, *, counting: bool = False) -> User | None:
     """The user of the token's session, or None if the session is over or the user inactive.
 
-    One round trip to the shared cache and no SQL when warm. Raises TokenInvalid if the key that
-    signed the token was revoked meanwhile.
+    One round trip to the shared cache and no SQL when warm. With `counting` it is a request of the
+    user's: it counts against their quota, as `usages` tell, and for when they were last seen.
+    Raises TokenInvalid if the key that signed the token was revoked meanwhile.
     """
-    state, epoch = live_state.read(token.sid)
+    counting = counting and settings.AUTH_LIMITS
+    state, epoch, counted = live_state.read(token.sid, counting=counting)
     if not keyring.still_verifies(token.kid, epoch=epoch):
         raise TokenInvalid
     user = restore_user(state) if state is not None else _load(token, epoch)
     if user is None or str(user.pk) != token["sub"]:
         return None
     last_seen.note(token.sid)
+    if counting:
+        user.usages = count([quota_of(user)], counted=counted)
     return user
+
+
+def quota_of(user: User) -> Meter:
+    """What the user's role lets them do."""
+    return Meter("quota", str(user.pk), user.role.quota, user.role.quota_seconds)
 
 
 def _load(token: AccessToken, epoch: str | None) -> User | None:
@@ -53,7 +64,9 @@ def _load(token: AccessToken, epoch: str | None) -> User | None:
     if session is None or not session.user.is_active:
         return None
     user: User = session.user
-    live_state.store(session, snapshot_user(user), epoch=epoch)
+    quota = quota_of(user)
+    counters = [(quota.key, quota.seconds)]
+    live_state.store(session, snapshot_user(user), epoch=epoch, counters=counters)
     return user
 
 

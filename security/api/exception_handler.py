@@ -1,5 +1,6 @@
 """The one place where an exception becomes an answer of the API (RFC 9457)."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from security.errors import (
     NotAuthenticated,
     NotFound,
     PermissionMissing,
+    RateLimited,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -33,13 +35,10 @@ def exception_handler(error: Exception, _context: dict[str, Any]) -> Response | 
         body, headers = problem_of(known)
         return _response(body, known.status, headers)
     if isinstance(error, exceptions.APIException):
-        headers = {}
-        if wait := getattr(error, "wait", None):
-            headers["Retry-After"] = str(max(1, round(wait)))
         body = problem(
             code=str(error.default_code), status=error.status_code, detail=_sentence(error.detail)
         )
-        return _response(body, error.status_code, headers)
+        return _response(body, error.status_code, {})
     return None
 
 
@@ -61,6 +60,8 @@ def _as_our_own(error: Exception) -> AuthError | None:
             return MethodNotAllowed()
         case exceptions.UnsupportedMediaType():
             return UnsupportedMediaType()
+        case exceptions.Throttled():
+            return RateLimited(max(1, math.ceil(getattr(error, "wait", None) or 0)))
         case exceptions.PermissionDenied() | PermissionDenied():
             return PermissionMissing()
         case OperationalError() | InterfaceError() | InternalError():

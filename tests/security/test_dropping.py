@@ -22,8 +22,13 @@ pytestmark = pytest.mark.shared
 
 @pytest.fixture(autouse=True)
 def settled(db: None) -> Iterator[None]:
-    """Nobody is in doubt after a test about doubts."""
+    """Nobody is in doubt before and after a test about doubts."""
+    believe()
     yield
+    believe()
+
+
+def believe() -> None:
     shared_cache.shared_cache._paused_until = 0.0
     assert shared_cache.shared_cache.disown_everything()
 
