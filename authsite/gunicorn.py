@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from prometheus_client.multiprocess import mark_process_dead
 
+from accounts.key_use import key_use
 from sessions_app.last_seen import last_seen
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
@@ -31,13 +32,15 @@ logconfig_dict = settings.LOGGING
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Each web process writes down by itself which sessions it has seen."""
+    """Each web process writes down by itself which sessions and keys it has seen."""
     last_seen.start()
+    key_use.start()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:
     """The last sightings of a process that ends in order."""
     last_seen.stop()
+    key_use.stop()
 
 
 def when_ready(server: Any) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.api_keys import digest_of, prefix_of
+from accounts.key_use import key_use
 from accounts.models import ApiKey, User
 from accounts.services.live_state import quota_of, restore_user, snapshot_user
 from security.dropping import drop_after_commit
@@ -29,15 +30,15 @@ class KeyCredential:
 def live_key_user(text: str, *, counting: bool = False) -> tuple[User, KeyCredential] | None:
     """The user of a live key, holding only those of their permissions that its scopes name.
 
-    With `counting` it is a request of the key's: it counts against the user's quota, and the key's
-    own if it has one.
+    With `counting` it is a request of the key's: it counts against the user's quota, against the
+    key's own if it has one, and for when the key was last used.
     """
     prefix = prefix_of(text)
     if prefix is None:
         return None
-    counting = counting and settings.AUTH_LIMITS
+    metered = counting and settings.AUTH_LIMITS
     digest = digest_of(text)
-    if counting:
+    if metered:
         # Who knows only the prefix must not use up the quota.
         state, epoch, counted = shared_cache.read_and_count(_cache_key(prefix), proof=digest)
     else:
@@ -48,6 +49,8 @@ def live_key_user(text: str, *, counting: bool = False) -> tuple[User, KeyCreden
         return None
     user = restore_user(state["user"])
     if counting:
+        key_use.note(UUID(state["id"]))
+    if metered:
         user.usages = count(_meters(user, prefix, state["quota"]), counted=counted)
     return user, KeyCredential(prefix)
 
@@ -71,9 +74,12 @@ def _load(prefix: str, epoch: str | None) -> dict[str, Any] | None:
     key = ApiKey.objects.live(now).select_related("user__role").filter(prefix=prefix).first()
     if key is None or not key.user.is_active:
         return None
-    # At most once in the life of a cache entry, so the table isn't written at each use.
-    ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
-    state = {"digest": key.digest, "user": _within_scopes(key), "quota": key.quota}
+    state = {
+        "id": str(key.pk),
+        "digest": key.digest,
+        "user": _within_scopes(key),
+        "quota": key.quota,
+    }
     ttl = settings.AUTH_LIVE_STATE_TTL
     if key.expires_at is not None:
         ttl = min(ttl, key.expires_at - now)

@@ -10,6 +10,7 @@ from django.test import TestCase
 from django.utils import timezone
 
 from accounts.api_keys import new_key, prefix_of
+from accounts.key_use import key_use
 from accounts.models import ApiKey, Role, User
 from accounts.services.users import change_user
 from security.models import AuditEvent
@@ -168,8 +169,15 @@ def test_another_secret_under_a_known_prefix_is_refused(owner: Client) -> None:
 def test_the_last_use_is_noted(owner: Client) -> None:
     made = make_key(owner)
     assert owner.get("/api-keys").json()[0]["last_used_at"] is None
+    for _ in range(3):
+        Client(made["key"]).get("/users/me")
+    assert key_use.flush() == 1
+    noted = owner.get("/api-keys").json()[0]["last_used_at"]
+    assert noted is not None
     Client(made["key"]).get("/users/me")
-    assert owner.get("/api-keys").json()[0]["last_used_at"] is not None
+    assert key_use.flush() == 0, "at most once a minute"
+    Client(made["key"][:-1] + "x").get("/users/me")
+    assert owner.get("/api-keys").json()[0]["last_used_at"] == noted
 
 
 def test_deactivation_ends_the_keys_of_the_user(owner: Client) -> None:

@@ -12,8 +12,9 @@ from django.utils import timezone
 from structlog.testing import capture_logs
 
 from accounts.models import User
-from sessions_app import last_seen as module
-from sessions_app.last_seen import LastSeen, last_seen
+from security import last_use as module
+from security.last_use import LastUse
+from sessions_app.last_seen import last_seen
 from sessions_app.models import DeviceSession
 from tests.accounts.test_budgets import counted_sql
 from tests.client import Client
@@ -98,7 +99,7 @@ def test_what_is_noted_goes_in_slices(alice: User, monkeypatch: pytest.MonkeyPat
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_NOTED", 3)
-    noted = LastSeen()
+    noted = LastUse("things", lambda pks, now: len(pks))
     for _ in range(10):
         noted.note(uuid4())
     assert len(noted._noted) == 3
@@ -107,11 +108,11 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_database_that_is_away_is_told_once_and_loses_only_the_noting(
     client: Client, old: DeviceSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_sids: object) -> int:
+    def refuse(_sids: object, _now: object) -> int:
         raise OperationalError("gone")
 
     with monkeypatch.context() as away, capture_logs() as events:
-        away.setattr(module, "_write", refuse)
+        away.setattr(last_seen, "_write", refuse)
         for _ in range(3):
             last_seen.note(old.pk)
             assert last_seen.flush() == 0
@@ -129,15 +130,15 @@ def test_a_database_that_is_away_is_told_once_and_loses_only_the_noting(
 
 def test_the_thread_flushes_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FLUSH_SECONDS", 0.01)
-    noted, wrote, sid = LastSeen(), Event(), uuid4()
+    wrote, sid = Event(), uuid4()
     written: list[Any] = []
 
-    def write(sids: Any) -> int:
+    def write(sids: Any, _now: Any) -> int:
         written.extend(sids)
         wrote.set()
         return len(sids)
 
-    monkeypatch.setattr(module, "_write", write)
+    noted = LastUse("things", write)
     noted.start()
     noted.note(sid)
     assert wrote.wait(5)
