@@ -15,7 +15,8 @@ _slots = threading.BoundedSemaphore(settings.AUTH_HASH_CONCURRENCY)
 
 
 @contextmanager
-def _slot() -> Iterator[None]:
+def hashing_slot() -> Iterator[None]:
+    """The right to hash now. Raises TooBusy when none is free in time."""
     if not _slots.acquire(timeout=LONGEST_WAIT_SECONDS):
         raise TooBusy
     try:
@@ -35,9 +36,9 @@ class Argon2idHasher(Argon2PasswordHasher):
     parallelism = settings.AUTH_ARGON2_PARALLELISM
 
     def encode(self, password: str, salt: str) -> str:
-        with _slot():
+        with hashing_slot():
             return super().encode(password, salt)
 
     def verify(self, password: str, encoded: str) -> bool:
-        with _slot():
+        with hashing_slot():
             return super().verify(password, encoded)

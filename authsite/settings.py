@@ -171,7 +171,16 @@ AUTH_ARGON2_MEMORY_KIB = env.number("AUTH_ARGON2_MEMORY_KIB", 19 * 1024, least=8
 AUTH_ARGON2_TIME_COST = env.number("AUTH_ARGON2_TIME_COST", 2, least=1)
 AUTH_ARGON2_PARALLELISM = env.number("AUTH_ARGON2_PARALLELISM", 1, least=1)
 AUTH_HASH_CONCURRENCY = env.number("AUTH_HASH_CONCURRENCY", os.cpu_count() or 2, least=1)
-PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
+PASSWORD_HASHERS = [
+    "accounts.hashers.Argon2idHasher",
+    # Hashes of imported users, until their next sign-in.
+    "accounts.imported_hashers.ImportedArgon2Hasher",
+    "accounts.imported_hashers.ImportedBcryptHasher",
+    "accounts.imported_hashers.ImportedBcryptSHA256Hasher",
+    "accounts.imported_hashers.ImportedPBKDF2Hasher",
+    "accounts.imported_hashers.ImportedScryptHasher",
+    "accounts.imported_hashers.ImportedWerkzeugHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.password_validation.LengthValidator"},
     {

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     USER_DEACTIVATED = "user.deactivated"
     USER_DELETED = "user.deleted"
     ROLE_CREATED = "role.created"
+    USERS_IMPORTED = "users.imported"
     ROLE_CHANGED = "role.changed"
     ROLE_DELETED = "role.deleted"
     PASSWORD_SET = "password.set"
@@ -61,12 +62,14 @@ def record(
     subject: Identified | None = None,
     client: ClientInfo | None = None,
     session_id: UUID | None = None,
+    unlogged: dict[str, Any] | None = None,
     **details: Any,
 ) -> AuditEvent:
     """Write one event inside the caller's transaction.
 
     `actor` is who did it (None: nobody signed in, or the service itself), `subject` the user it
-    was done to. `details` must be JSON and free of secrets.
+    was done to. `details` must be JSON and free of secrets; those too long for a log line go into
+    `unlogged`.
     """
     client = client or ClientInfo()
     event = AuditEvent.objects.create(
@@ -77,7 +80,7 @@ def record(
         ip_address=client.ip_address,
         user_agent=client.user_agent,
         request_id=client.request_id,
-        details=details,
+        details=details | (unlogged or {}),
     )
     named = {"actor": event.actor_id, "subject": event.subject_id, "session": session_id}
     logger.info(str(kind), **{name: str(pk) for name, pk in named.items() if pk}, **details)

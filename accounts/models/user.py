@@ -1,7 +1,8 @@
 """A person or a service that signs in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import check_password
@@ -10,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from accounts.identifiers import LONGEST_EMAIL, LONGEST_USERNAME, KeyField, key_of
+from accounts.imported_hashes import is_imported
 from accounts.models.role import Role
 from accounts.names import split_full_name
 from accounts.passwords import normalise_password
@@ -43,6 +45,14 @@ class UserQuerySet(models.QuerySet["User"]):
         """Those whose e-mail address or username begins with `text`."""
         key = key_of(text)
         return self.filter(Q(email_key__startswith=key) | Q(username_key__startswith=key))
+
+    def with_any(
+        self, *, ids: Collection[UUID], email_keys: Collection[str], username_keys: Collection[str]
+    ) -> "UserQuerySet":
+        """Those who have one of the ids, e-mail addresses or usernames, given as their keys."""
+        return self.filter(
+            Q(pk__in=ids) | Q(email_key__in=email_keys) | Q(username_key__in=username_keys)
+        )
 
     def active_admins(self) -> "UserQuerySet":
         return self.filter(is_active=True, role__all_permissions=True)
@@ -119,9 +129,14 @@ class User(AbstractBaseUser):
         super().set_password(normalise_password(raw_password) if raw_password else raw_password)
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Also re-hashes with the present parameters where the stored hash has older ones."""
+        """Also re-hashes with the present parameters where the stored hash has older ones.
 
-        def upgrade(normalised: str) -> None:
+        Other systems hashed what was typed; so a hash of theirs is checked for that, too.
+        """
+        given = raw_password or ""
+        normalised = normalise_password(given)
+
+        def upgrade(_: str) -> None:
             old = self.password
             AbstractBaseUser.set_password(self, normalised)
             self._password = None
@@ -132,7 +147,10 @@ class User(AbstractBaseUser):
                 if check_password(normalised, stored):
                     self.password = stored
 
-        return check_password(normalise_password(raw_password or ""), self.password, upgrade)
+        if check_password(normalised, self.password, upgrade):
+            return True
+        as_typed = given != normalised and is_imported(self.password)
+        return as_typed and check_password(given, self.password, upgrade)
 
     @property
     def full_name(self) -> str:

@@ -1,14 +1,27 @@
 """What the commands for operators have in common: data on stdout, talk on stderr, exit codes."""
 
 import json
+import os
+import pwd
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 
 def _plain(text: str) -> str:
     return text
+
+
+def operator_name() -> str:
+    """Who runs this, as the operating system knows; sudo names whom it let do so."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:  # Containers commonly run as a number alone.
+        name = f"uid {uid}"
+    through = os.environ.get("SUDO_USER", "")
+    return f"{name} (sudo by {through})" if through else name
 
 
 class OperatorCommand(BaseCommand):
@@ -36,7 +49,20 @@ class OperatorCommand(BaseCommand):
         """A line for the person at the terminal; never part of the data."""
         self.stderr.write(text, _plain)
 
+    def new_file(self, path: str) -> TextIO:
+        """A file that nobody but its owner reads. Raises CommandError, also where one exists."""
+        try:
+            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise CommandError(f"{path} can't be made: {error.strerror}.") from error
+        return open(made, "w", encoding="utf-8", newline="")
+
     def progress(self, done: int, total: int) -> None:
         """How far it is, in place, where a person is looking."""
         if self.stderr.isatty():
             self.stderr.write(f"\r{done} of {total}", _plain, ending="\n" if done >= total else "")
+
+    def count(self, text: str) -> None:
+        """The same where nobody knows the total."""
+        if self.stderr.isatty():
+            self.stderr.write(f"\r{text}", _plain, ending="")

@@ -1,7 +1,5 @@
 """Prints an access token for an operator."""
 
-import os
-import pwd
 from datetime import timedelta
 from typing import Any
 
@@ -9,21 +7,10 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.services.operator_tokens import issue_token
 from security.errors import AuthError
-from security.management.operator_command import OperatorCommand
+from security.management.operator_command import OperatorCommand, operator_name
 from sessions_app.management.people import find_user
 
 MOST_MINUTES = 60
-
-
-def operator() -> str:
-    """Who runs this, as the operating system knows; sudo names whom it let do so."""
-    uid = os.getuid()
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:  # Containers commonly run as a number alone.
-        name = f"uid {uid}"
-    through = os.environ.get("SUDO_USER", "")
-    return f"{name} (sudo by {through})" if through else name
 
 
 class Command(OperatorCommand):
@@ -46,7 +33,7 @@ class Command(OperatorCommand):
             token = issue_token(
                 user=find_user(options["user"]),
                 lifetime=timedelta(minutes=int(given)),
-                operator=operator(),
+                operator=operator_name(),
             )
         except AuthError as error:
             raise CommandError(error.detail) from error
