@@ -23,6 +23,7 @@ class Kind(StrEnum):
     USER_DELETED = "user.deleted"
     ROLE_CREATED = "role.created"
     USERS_IMPORTED = "users.imported"
+    USERS_EXPORTED = "users.exported"
     ROLE_CHANGED = "role.changed"
     ROLE_DELETED = "role.deleted"
     PASSWORD_SET = "password.set"
