@@ -9,6 +9,7 @@ from django.contrib.auth.hashers import check_password
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from accounts.identifiers import LONGEST_EMAIL, LONGEST_USERNAME, KeyField, key_of
 from accounts.imported_hashes import is_imported
@@ -85,7 +86,7 @@ class User(AbstractBaseUser):
     tier = models.CharField(max_length=32)
     is_active = models.BooleanField(default=True)
     email_verified_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     USERNAME_FIELD = "username_key"

@@ -53,7 +53,6 @@ class Candidate:
 
     line: int
     user: User
-    created_at: datetime | None
     keeps_id: bool
 
 
@@ -81,8 +80,8 @@ def candidate(row: Row, rules: Rules, roles: Mapping[str, bool]) -> Candidate:
     user.last_login = _time("last_login", values)
     wanted = _uuid(values.get("id", ""))
     user.pk = wanted or user.pk
-    created_at = _time("created_at", values)
-    return Candidate(row.line, user, created_at, keeps_id=wanted is not None)
+    user.created_at = _time("created_at", values) or user.created_at
+    return Candidate(row.line, user, keeps_id=wanted is not None)
 
 
 def _text(column: str, cell: Any) -> str:

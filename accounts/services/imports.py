@@ -111,7 +111,7 @@ def _write(run: _Import, sound: list[Candidate]) -> list[Candidate]:
             break
         try:
             with transaction.atomic():
-                _insert(free)
+                User.objects.bulk_create([found.user for found in free])
                 _record(run, free)
             break
         except IntegrityError:
@@ -139,20 +139,9 @@ def _free(run: _Import, sound: list[Candidate]) -> Iterator[Candidate]:
             continue
         if user.pk in taken:
             user.pk = User._meta.pk.get_default()
-            found = Candidate(found.line, user, found.created_at, keeps_id=False)
+            found = Candidate(found.line, user, keeps_id=False)
         taken.add(user.pk)
         yield found
-
-
-def _insert(free: list[Candidate]) -> None:
-    User.objects.bulk_create([found.user for found in free])
-    # Making a row sets its time of making; who has an older one gets it back.
-    dated = []
-    for found in free:
-        if found.created_at is not None:
-            found.user.created_at = found.created_at
-            dated.append(found.user)
-    User.objects.bulk_update(dated, ["created_at"])
 
 
 def _record(run: _Import, free: list[Candidate]) -> None:
