@@ -10,11 +10,11 @@ from security.shared_cache import shared_cache
 
 logger = get_logger(__name__)
 
-SECONDS = 0.5
+SECONDS = 0.25
 
 
 class CacheWatch:
-    """Twice a second: does the cache take writes, and is anything left to be dropped?"""
+    """Four times a second: does the cache take changes, and is anything left to be dropped?"""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -30,7 +30,7 @@ class CacheWatch:
 
     def look(self) -> None:
         """Without the database nothing can have been changed; one log event says so."""
-        shared_cache.probe()
+        shared_cache.tend()
         try:
             work_off()
         except Error as error:

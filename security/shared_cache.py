@@ -3,6 +3,10 @@
 Whatever is cached carries the epoch it was made in. Changing the epoch disowns everything cached
 before, in every process, with one write. A drop that fails while the cache is away is made good by
 such a change as soon as the cache answers again; until then this process reads nothing from it.
+
+A cache that answers but takes no change (full, or a replica without its primary) is away too: what
+one process could not drop in it another would go on believing. So every process looks again and
+again whether the epoch can still be changed, and believes nothing where it can't.
 """
 
 import json
@@ -24,10 +28,14 @@ from security.redis_connections import server_watch
 logger = get_logger(__name__)
 
 EPOCH = "epoch"
-PROBE = "probe"
 FAILURES = (ConnectionInterrupted, RedisError, OSError)
 # After a failure nobody waits for the cache again for this long.
 PAUSE_SECONDS = 1.0
+# An answer that takes longer is as good as none: a request may need several.
+SLOW_SECONDS = 0.075
+# How long the cache is believed after it last took a change. With the next look of the watching
+# thread this stays below the second in which a token must be refused.
+PROOF_SECONDS = 0.5
 # Longer than any request that read the database before a drop and stores after it.
 TOMBSTONE = "dropped"
 TOMBSTONE_TTL = timedelta(seconds=30)
@@ -70,6 +78,8 @@ class SharedCache:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._paused_until = 0.0
+        self._proved_at = -PROOF_SECONDS
+        self._away = False
         # How often the contents became doubtful, and up to which of these times that was settled.
         self._doubts = 0
         self._settled = server_watch.changes
@@ -167,9 +177,13 @@ class SharedCache:
         return False
 
     def disown_everything(self) -> bool:
-        """Begin a new epoch: nothing cached before is believed again, in any process."""
+        """Begin a new epoch: nothing cached before is believed again, in any process.
+
+        A full cache takes no new value, but lets the old epoch be deleted, which disowns as much.
+        """
         doubts = self._all_doubts()
         try:
+            cache.delete(EPOCH)
             cache.set(EPOCH, secrets.token_hex(8), None)
         except FAILURES as error:
             self._failed(error)
@@ -178,30 +192,45 @@ class SharedCache:
             self._settled = max(self._settled, doubts)
         return True
 
-    def probe(self) -> bool:
-        """Whether the cache takes writes; one that doesn't could not be told of a drop either."""
-        if not self._usable():
-            return False
+    def tend(self) -> None:
+        """Make good what failed, and see whether the cache takes changes and answers in time."""
+        if self._in_doubt() and not self.disown_everything():
+            return
+        started = time.monotonic()
         try:
-            cache.set(PROBE, 1, 60)
+            # Changes nothing, and is refused exactly where the epoch could not be deleted.
+            cache.touch(EPOCH, None)
         except FAILURES as error:
             self._failed(error)
-            return False
-        return True
+            return
+        self._proved_at = started
+        if time.monotonic() - started > SLOW_SECONDS:
+            self._turn_away("Slow")
+        elif self._away and not self._paused():
+            self._away = False
+            logger.info("cache.available")
 
     def _run(self, script: str, *, keys: Iterable[str], args: Iterable[str]) -> Any:
         """One round trip; two where the server does not know the script yet."""
         client = cache.client.get_client(write=True)  # type: ignore[attr-defined]
         return client.register_script(script)(keys=[cache.make_key(key) for key in keys], args=args)
 
-    def _start_epoch(self) -> str:
+    def _start_epoch(self) -> str | None:
         cache.add(EPOCH, secrets.token_hex(8), None)
-        return str(cache.get(EPOCH))
+        # None if somebody deleted it in between: then this reader has no epoch.
+        epoch: str | None = cache.get(EPOCH)
+        return epoch
+
+    def _paused(self) -> bool:
+        return time.monotonic() < self._paused_until
 
     def _usable(self) -> bool:
-        if time.monotonic() < self._paused_until:
+        if self._paused():
             return False
-        return not self._in_doubt() or self.disown_everything()
+        proven = time.monotonic() - self._proved_at < PROOF_SECONDS
+        if self._in_doubt() or self._away or not proven:
+            self.tend()
+        return not self._in_doubt() and not self._away
 
     def _all_doubts(self) -> int:
         """Our own, and each time that another server answered than before."""
@@ -215,13 +244,16 @@ class SharedCache:
             self._doubts += 1
 
     def _failed(self, error: Exception) -> None:
+        # Whoever was cut off can't know what others failed to drop, or what a restart brought back.
+        self._doubt()
+        self._turn_away(type(error).__name__)
+
+    def _turn_away(self, reason: str) -> None:
         with self._lock:
-            first = time.monotonic() > self._paused_until + PAUSE_SECONDS
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-            # Who was cut off can't know what others failed to drop, or what a restart brought back.
-            self._doubts += 1
+            first, self._away = not self._away, True
         if first:
-            logger.warning("cache.unavailable", error=type(error).__name__)
+            logger.warning("cache.unavailable", error=reason)
 
 
 def _named(counters: Iterable[tuple[str, int]]) -> list[list[Any]]:

@@ -13,6 +13,7 @@ from redis.connection import AbstractConnection
 
 from accounts.models import User
 from security.keyring import keyring
+from security.shared_cache import shared_cache
 from tests.client import Client
 from tests.leg import LEG
 
@@ -46,6 +47,8 @@ def signatures(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.fixture
 def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Grows by one with each message to Redis; a pipeline is one."""
+    # A web process has a thread for this; here is none.
+    shared_cache.tend()
     made: list[object] = []
     send = AbstractConnection.send_packed_command
 

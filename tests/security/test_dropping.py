@@ -37,7 +37,7 @@ def refuse_writes(patch: pytest.MonkeyPatch, error: Exception) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    for name in ("set", "set_many", "add"):
+    for name in ("set", "set_many", "add", "delete", "touch"):
         patch.setattr(cache, name, refuse)
 
 
