@@ -18,13 +18,6 @@ HEALING_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[PrivateServers]:
-    private = PrivateServers()
-    yield private
-    private.stop()
-
-
-@pytest.fixture(scope="module")
 def service(servers: PrivateServers) -> Iterator[Service]:
     with Service.shared(servers.postgresql(), servers.valkey()) as running:
         with running.client() as client:
@@ -71,7 +64,8 @@ def test_without_redis_the_database_answers(service: Service, servers: PrivateSe
     until_healed(lambda: httpx.get(f"{service.url}/health").json()["checks"]["cache"] == "ok")
     for _ in range(4):
         assert me(service, pair).json()["code"] == "session_ended"
-    assert service.log.read_text().count("cache.unavailable") < 20
+    # Each web process said so once, or twice if a connection from before the outage was left.
+    assert 2 <= service.log.read_text().count("cache.unavailable") <= 4
 
 
 def test_a_frozen_redis_delays_nobody_for_long(service: Service, servers: PrivateServers) -> None:
@@ -84,8 +78,8 @@ def test_a_frozen_redis_delays_nobody_for_long(service: Service, servers: Privat
             assert client.post("/auth/logout", json={}, headers=_bearer(pair)).is_success
     finally:
         servers.valkey_process.send_signal(signal.SIGCONT)
-    # Past the pause that follows a failure, when the cache is believed again.
-    time.sleep(1.1)
+    # When the cache is believed again.
+    time.sleep(1.5)
     for _ in range(6):
         assert me(service, pair).json()["code"] == "session_ended"
 
