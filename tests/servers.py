@@ -81,11 +81,15 @@ class PrivateServers:
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         server = [binaries / "postgres", "-D", home / "data", *flags]
-        self._start(server, signal.SIGINT, **options)
-        self.postgresql_process = self.processes[-1][0]
+
+        def start() -> None:
+            self._start(server, signal.SIGINT, **options)
+            self.postgresql_process = self.processes[-1][0]
+
+        start()
         ready = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "test"]
         self._wait(lambda: subprocess.run(ready, **options).returncode == 0)
-        self.restart_postgresql = lambda: self._start(server, signal.SIGINT, **options)
+        self.restart_postgresql = start
         return f"postgres://test@127.0.0.1:{port}/postgres"
 
     def valkey(self, port: int | None = None) -> str:
