@@ -20,7 +20,7 @@ from tests.service import Service
 pytestmark = pytest.mark.shared
 
 CALLERS = 50
-ROUNDS = 20
+ROUNDS = 50
 
 
 @dataclass(frozen=True)
