@@ -216,19 +216,19 @@ def test_an_import_that_was_cut_off_goes_on_where_it_ended(
 ) -> None:
     monkeypatch.setattr(imports, "BATCH", 2)
     text = jsonl(*(person(f"user{number}") for number in range(7)))
-    insert, calls = imports._insert, iter((True, True, False))
+    record, calls = imports._record, iter((True, True, False))
 
-    def dying(free: Any) -> None:
-        insert(free)
+    def dying(*batch: Any) -> None:
+        record(*batch)
         if not next(calls):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(imports, "_insert", dying)
+    monkeypatch.setattr(imports, "_record", dying)
     with pytest.raises(KeyboardInterrupt):
         Import(tmp_path, text)
     assert User.objects.count() == 4
     assert AuditEvent.objects.filter(kind="users.imported").count() == 2
-    monkeypatch.setattr(imports, "_insert", insert)
+    monkeypatch.setattr(imports, "_record", record)
     done = Import(tmp_path, text)
     assert (done.summary["exists"], done.summary["imported"]) == (4, 3)
 
@@ -255,10 +255,10 @@ def test_a_registration_between_look_and_write_costs_only_its_own_row(
 def test_a_refusal_of_the_database_ends_the_import_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refusing(_free: Any) -> None:
+    def refusing(*_batch: Any) -> None:
         raise IntegrityError("no such role")
 
-    monkeypatch.setattr(imports, "_insert", refusing)
+    monkeypatch.setattr(imports, "_record", refusing)
     done = Import(tmp_path, jsonl(person("ada")))
     assert done.error.startswith("The import stopped: no such role. Run it again")
     assert done.summary == {}

@@ -344,10 +344,11 @@ class TestChanging:
 
 @pytest.fixture
 def helpdesk(make_user: MakeUser) -> Client:
-    """Somebody who may change and delete users, and no more."""
+    """Somebody who may change and delete users, and else no more than they."""
     role = Role.objects.create(name="helpdesk")
     verbs = ("view", "add", "change", "delete")
-    role.permissions.set(_permissions(*(f"{verb}_user" for verb in verbs)))
+    codes = [f"{verb}_user" for verb in verbs]
+    role.permissions.set(_permissions(*codes, "view_site", "view_violation"))
     make_user("desk", role="helpdesk")
     client = Client()
     client.sign_in("desk")
