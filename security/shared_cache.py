@@ -164,17 +164,16 @@ class SharedCache:
     def drop(self, keys: Iterable[str]) -> bool:
         """Forget these keys in every process; call after the commit that changed them.
 
-        False where the cache could not be told; this process believes nothing of it until then.
+        Tried even where this process left the cache alone: others may still read it. False where it
+        could not be told; this process then believes nothing of it until it could.
         """
         tombstones = dict.fromkeys(keys, TOMBSTONE)
         try:
-            if self._usable():
-                cache.set_many(tombstones, TOMBSTONE_TTL.total_seconds())
-                return True
+            cache.set_many(tombstones, TOMBSTONE_TTL.total_seconds())
         except FAILURES as error:
             self._failed(error)
-        self._doubt()
-        return False
+            return False
+        return True
 
     def disown_everything(self) -> bool:
         """Begin a new epoch: nothing cached before is believed again, in any process.

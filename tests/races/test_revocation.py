@@ -13,7 +13,7 @@ from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
 
 pytestmark = pytest.mark.shared
 PASSWORD = "poetical science 1843"
-ROUNDS = 50
+ROUNDS = 15
 Pair = dict[str, Any]
 
 
@@ -35,7 +35,21 @@ class Person:
         return self.http.request(method, path, headers=headers, **options)
 
     def me(self) -> httpx.Response:
-        return self.call("GET", "/users/me", self.victim["access_token"])
+        return self.get("/users/me")
+
+    def get(self, path: str) -> httpx.Response:
+        return self.call("GET", path, self.victim["access_token"])
+
+    def operate(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The same by an admin."""
+        admin = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+        token = self.call("POST", "/auth/login", data=admin).json()["access_token"]
+        return self.call(method, path, token, **options)
+
+    def make(self, **changes: Any) -> None:
+        """An admin changes the victim."""
+        path = f"/users/{self.victim['user_id']}"
+        assert self.operate("PATCH", path, json=changes).is_success
 
 
 def logout(person: Person) -> None:
@@ -77,10 +91,26 @@ def deactivation(person: Person) -> None:
 
 
 def operators_hand(person: Person) -> None:
-    admin = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
-    token = person.call("POST", "/auth/login", data=admin).json()["access_token"]
     path = f"/users/{person.victim['user_id']}/sessions"
-    assert person.call("DELETE", path, token).is_success
+    assert person.operate("DELETE", path).is_success
+
+
+def password_set(person: Person) -> None:
+    body = {"username": person.victim["email"], "new_password": "another science 1844"}
+    assert person.operate("PUT", "/users/update_password", json=body).is_success
+
+
+def deactivation_by_operator(person: Person) -> None:
+    path = f"/users/{person.victim['user_id']}"
+    assert person.operate("PATCH", path, json={"is_active": False}).is_success
+
+
+def deletion(person: Person) -> None:
+    assert person.operate("DELETE", f"/users/{person.victim['user_id']}").is_success
+
+
+def command(person: Person) -> None:
+    person.service.manage("revoke_sessions", "--user", person.victim["email"])
 
 
 def theft(person: Person) -> None:
@@ -99,7 +129,7 @@ def stolen_key(person: Person) -> None:
     person.service.manage("rotate_keys", "--revoke", current)
 
 
-# Each so many times. A key is revoked by a command, which takes seconds and is for everybody.
+# Each so many times. What a command does takes seconds.
 CAUSES = {
     logout: ROUNDS,
     logout_by_bearer: ROUNDS,
@@ -110,6 +140,10 @@ CAUSES = {
     password_change: ROUNDS,
     deactivation: ROUNDS,
     operators_hand: ROUNDS,
+    password_set: ROUNDS,
+    deactivation_by_operator: ROUNDS,
+    deletion: ROUNDS,
+    command: 1,
     theft: ROUNDS,
     stolen_key: 1,
 }
@@ -132,3 +166,53 @@ def test_the_token_is_refused_in_every_process(
         time.sleep(1)
         for person in people:
             assert {person.me().status_code for _ in range(4)} == {401}
+
+
+def statuses(person: Person, path: str) -> set[int]:
+    return {person.get(path).status_code for _ in range(6)}
+
+
+def test_another_role_counts_in_every_process(shared_service: Service) -> None:
+    with shared_service.client() as http:
+        person = Person(shared_service, http)
+        assert statuses(person, "/users") == {403}
+        for role, status in (("moderator", 200), ("user", 403)) * 5:
+            person.make(role=role)
+            assert statuses(person, "/users") == {status}
+
+
+def test_an_edited_role_counts_in_every_process(shared_service: Service) -> None:
+    with shared_service.client() as http:
+        person = Person(shared_service, http)
+        role = f"r{uuid4().hex[:12]}"
+        body = {"name": role, "permissions": ["accounts.view_user"]}
+        assert person.operate("POST", "/roles", json=body).status_code == 201
+        person.make(role=role)
+        assert statuses(person, "/users") == {200}
+        for permissions, status in (([], 403), (["accounts.view_user"], 200)) * 5:
+            body = {"permissions": permissions}
+            assert person.operate("PATCH", f"/roles/{role}", json=body).is_success
+            assert statuses(person, "/users") == {status}
+
+
+def test_another_tier_counts_in_every_process(shared_service: Service) -> None:
+    with shared_service.client() as http:
+        person = Person(shared_service, http)
+        for tier in ("premium", "free") * 5:
+            person.make(tier=tier)
+            assert {person.me().json()["tier"] for _ in range(6)} == {tier}
+
+
+def test_a_revoked_key_is_refused_in_every_process(shared_service: Service) -> None:
+    with shared_service.client() as http:
+        person = Person(shared_service, http)
+        for _ in range(ROUNDS):
+            token = person.victim["access_token"]
+            made = person.call("POST", "/api-keys", token, json={"name": "x"}).json()
+            assert uses(person, made["key"]) == {200}
+            assert person.call("DELETE", f"/api-keys/{made['id']}", token).status_code == 204
+            assert uses(person, made["key"]) == {401}
+
+
+def uses(person: Person, key: str) -> set[int]:
+    return {person.call("GET", "/users/me", key).status_code for _ in range(6)}
