@@ -9,8 +9,10 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 
-from accounts.identifiers import LONGEST_EMAIL
+from accounts.identifiers import LONGEST_EMAIL, key_of
+from security.client_info import client_info, network_of
 from security.errors import AuthError
+from security.limits import enforce
 
 # Django's form would set a password past accounts.services.passwords: untold, every session alive.
 LEFT_OUT = {"password_change", "password_change_done"}
@@ -33,6 +35,13 @@ class SignInForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         try:
+            if self.request is not None:
+                enforce(
+                    {
+                        "login": key_of(self.cleaned_data.get("username", "")),
+                        "login_address": network_of(client_info(self.request).ip_address),
+                    }
+                )
             return super().clean()
         except AuthError as error:
             raise ValidationError(error.detail, code=error.code) from error

@@ -4,6 +4,7 @@ import hmac
 import time
 from datetime import timedelta
 from functools import cache
+from typing import ClassVar
 
 from django.conf import settings
 from django.core.cache import cache as shared
@@ -18,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import bearer_credential
+from security.api.throttling import Limits, LimitThrottle, by_address
 from security.errors import AuthError, NotAuthenticated, PermissionMissing
 from security.keyring import keyring
 from security.metrics import exposition
@@ -35,6 +37,8 @@ ESSENTIAL = ("database", "migrations", "signing_key")
 class PublicView(APIView):
     authentication_classes = ()
     permission_classes = ()
+    # Load balancers and monitors ask as often as they like.
+    limits: ClassVar[Limits] = {}
 
 
 class RootView(PublicView):
@@ -87,6 +91,8 @@ class MetricsView(APIView):
     """Prometheus text, for the metrics token or a caller who may view metrics."""
 
     permission_classes = ()
+    throttle_classes = (LimitThrottle,)
+    limits: ClassVar[Limits] = {"anonymous": by_address}
 
     def perform_authentication(self, request: Request) -> None:
         if not self._has_metrics_token():

@@ -12,6 +12,7 @@ from django.core.management.utils import get_random_secret_key
 
 from authsite.environment import from_process, generated_secret
 from security.logs import logging_config
+from security.rates import DEFAULT_RATES, parse_rates
 
 # A checkout is its own project; installed as a library, the project is the folder it is run in.
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -155,6 +156,10 @@ SIMPLE_JWT = {
 # Off only for load tests.
 AUTH_LIMITS = env.choice("AUTH_LIMITS", ("on", "off"), "on") == "on"
 AUTH_LIMITS_OFF_I_KNOW = env.boolean("AUTH_LIMITS_OFF_I_KNOW", False)
+AUTH_LIMIT_RATES = {
+    name: env.read(f"AUTH_LIMIT_{name.upper()}", parse_rates, parse_rates(default))
+    for name, default in DEFAULT_RATES.items()
+}
 
 # --- Users and passwords
 
@@ -261,7 +266,10 @@ TEMPLATES = [
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["security.api.permissions.HasSession"],
-    "DEFAULT_THROTTLE_CLASSES": ["security.api.throttling.QuotaThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "security.api.throttling.QuotaThrottle",
+        "security.api.throttling.LimitThrottle",
+    ],
     "DEFAULT_PARSER_CLASSES": ["security.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     # OPTIONS is for CORS alone, whose middleware answers it.

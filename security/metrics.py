@@ -22,6 +22,7 @@ LATENCY = Histogram(
 )
 SIGN_INS = Counter("auth_sign_ins_total", "Sign-in attempts by their result.", ["result"])
 REFRESHES = Counter("auth_refreshes_total", "Refresh attempts by their result.", ["result"])
+LIMITED = Counter("auth_limited_total", "Requests beyond a limit, by its name.", ["limit"])
 
 
 def exposition(*collectors: Collector) -> tuple[bytes, str]:

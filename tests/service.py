@@ -41,6 +41,8 @@ class Service:
             "PORT": str(self.port),
             "FIRST_SUPERUSER_EMAIL": ADMIN_EMAIL,
             "FIRST_SUPERUSER_PASSWORD": ADMIN_PASSWORD,
+            "AUTH_LIMITS": "off",
+            "AUTH_LIMITS_OFF_I_KNOW": "1",
             **settings,
         }
         self.url = f"http://127.0.0.1:{self.port}"

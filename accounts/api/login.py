@@ -1,6 +1,6 @@
 """Signing in: JSON or the OAuth2 password form, under three names."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
@@ -15,10 +15,19 @@ from accounts.api.tokens import (
     set_refresh_cookie,
     token_pair,
 )
+from accounts.identifiers import key_of
 from accounts.services.login import log_in
 from security.api.fields import TextField
 from security.api.parsers import StrictFormParser, StrictJSONParser
+from security.api.throttling import Limits, by_address
 from security.client_info import client_info
+
+
+def by_identifier(request: Request) -> str | None:
+    """Whom a sign-in is for, in the one spelling that is compared."""
+    sent: Any = request.data
+    given = sent.get("username") or sent.get("email")
+    return key_of(given) if isinstance(given, str) and given else None
 
 
 class LoginView(APIView):
@@ -27,6 +36,7 @@ class LoginView(APIView):
     authentication_classes = ()
     permission_classes = ()
     parser_classes = (StrictJSONParser, StrictFormParser)
+    limits: ClassVar[Limits] = {"login": by_identifier, "login_address": by_address}
 
     class LoginInput(serializers.Serializer[Any]):
         username = TextField(

@@ -1,6 +1,6 @@
 """The caller's own account."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
@@ -15,6 +15,7 @@ from accounts.services.passwords import change_password
 from accounts.services.users import change_user, deactivate_self
 from security.api.fields import TextField
 from security.api.permissions import HasSession
+from security.api.throttling import Limits, by_user
 from security.client_info import client_info
 
 # What only an operator changes; a client may send the whole user back, so equal values pass.
@@ -50,6 +51,13 @@ class MeView(APIView):
     def get_permissions(self) -> list[BasePermission]:
         """An API key may ask whose it is; changing the account takes a session."""
         return [IsAuthenticated()] if self.request.method == "GET" else [HasSession()]
+
+    @property
+    def limits(self) -> Limits:
+        """A DELETE may try the password, so it counts as a change of it does."""
+        table = {"PUT": "profile", "PATCH": "profile", "DELETE": "password"}
+        name = table.get(self.request.method or "")
+        return {name: by_user} if name else {}
 
     class DeactivationInput(serializers.Serializer[Any]):
         password = TextField(max_length=4096, required=False, trim_whitespace=False)
@@ -87,6 +95,8 @@ class MeView(APIView):
 
 class PasswordView(APIView):
     """Change the caller's own password; the other sessions end."""
+
+    limits: ClassVar[Limits] = {"password": by_user}
 
     class PasswordInput(serializers.Serializer[Any]):
         current_password = TextField(max_length=4096, trim_whitespace=False)

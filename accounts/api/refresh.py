@@ -1,6 +1,6 @@
 """Exchanging a refresh token, from the body or the cookie."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
@@ -17,6 +17,8 @@ from accounts.api.tokens import (
     token_pair,
 )
 from accounts.services.refresh import refresh
+from accounts.tokens import RefreshToken
+from security.api.throttling import Limits, by_address
 from security.client_info import client_info
 from security.errors import CrossSiteRequest, TokenInvalid
 
@@ -47,20 +49,35 @@ def cookie_refresh_token(request: Request) -> str:
     return token
 
 
+def presented_token(request: Request) -> tuple[str, bool]:
+    """The refresh token, and whether it came in the body. Raises TokenInvalid, CrossSiteRequest."""
+    in_body = body_refresh_token(request)
+    if settings.AUTH_REFRESH_TRANSPORT == "cookie":
+        in_body = ""
+    token = in_body or cookie_refresh_token(request)
+    if not token:
+        raise TokenInvalid("Refresh token is missing.")
+    return token, bool(in_body)
+
+
+def by_session(request: Request) -> str | None:
+    """The session of a token that is ours, so that nobody uses up another's limit."""
+    try:
+        return str(RefreshToken.parse(presented_token(request)[0], allow_expired=True).sid)
+    except (TokenInvalid, CrossSiteRequest):
+        return None
+
+
 class RefreshView(APIView):
     """Spend a refresh token once; its successor goes back the way the token came."""
 
     authentication_classes = ()
     permission_classes = ()
+    limits: ClassVar[Limits] = {"refresh": by_session, "refresh_address": by_address}
 
     @extend_schema(operation_id="auth_refresh", request=RefreshInput, responses=TokenPairOutput)
     def post(self, request: Request) -> Response:
-        in_body = body_refresh_token(request)
-        if settings.AUTH_REFRESH_TRANSPORT == "cookie":
-            in_body = ""
-        raw_token = in_body or cookie_refresh_token(request)
-        if not raw_token:
-            raise TokenInvalid("Refresh token is missing.")
+        raw_token, in_body = presented_token(request)
         signed_in = refresh(raw_token=raw_token, client=client_info(request))
         body = token_pair(signed_in) | {"message": "Token refreshed successfully."}
         if in_body:

@@ -1,5 +1,7 @@
 """Registering."""
 
+from typing import ClassVar
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -10,6 +12,7 @@ from accounts.api.representations import NameInput, UserOutput
 from accounts.identifiers import LONGEST_USERNAME
 from accounts.services.registration import register
 from security.api.fields import TextField
+from security.api.throttling import Limits, by_address
 from security.client_info import client_info
 
 # Never taken from the person who registers; noted in the trail when they try.
@@ -21,6 +24,7 @@ class RegisterView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    limits: ClassVar[Limits] = {"register": by_address}
 
     class RegistrationInput(NameInput):
         email = TextField(max_length=320)

@@ -20,6 +20,7 @@ from accounts.services.users import change_user, delete_user
 from security.api.fields import TextField
 from security.api.pagination import KeysetPagination, PageInput
 from security.api.permissions import HasPermission
+from security.api.throttling import Limits, by_user
 from security.client_info import client_info
 
 ORDERINGS = {"created_at": "id", "username": "by_username", "email": "by_email"}
@@ -125,6 +126,12 @@ class UsersViewSet(GenericViewSet[User]):
     @property
     def to_do(self) -> str | None:
         return self.object_codes.get(self.action)
+
+    @property
+    def limits(self) -> Limits:
+        """Changing oneself here counts as changing oneself there."""
+        own = str(self.kwargs.get("pk")) == str(self.request.user.pk)
+        return {"profile": by_user} if own and "update" in self.action else {}
 
     @extend_schema(operation_id="users_list", parameters=[UserQuery])
     def list(self, request: UserRequest) -> Response:

@@ -1,12 +1,17 @@
 """Refusing what is too much, and telling every caller how much is left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
 from rest_framework.throttling import BaseThrottle
 
+from security.client_info import client_info, network_of
+from security.limits import spend
 from security.meters import Usage
+
+# How often, by the name of the limit, and whom a request counts for; None where it can't be told.
+Limits = Mapping[str, Callable[[Any], str | None]]
 
 
 class QuotaThrottle(BaseThrottle):
@@ -20,6 +25,35 @@ class QuotaThrottle(BaseThrottle):
     def wait(self) -> float:
         """Seconds until every exceeded window begins anew."""
         return float(max(usage.resets_in for usage in self.usages if usage.exceeded))
+
+
+class LimitThrottle(BaseThrottle):
+    """The limits that `view.limits` names, each with how a request tells whom it is counted by.
+
+    A view without any is limited by address for who isn't signed in; one with an empty table
+    never.
+    """
+
+    def allow_request(self, request: Any, view: Any) -> bool:
+        limits: Limits | None = getattr(view, "limits", None)
+        if limits is None:
+            limits = {} if request.user else {"anonymous": by_address}
+        whom = {name: who for name, by in limits.items() if (who := by(request)) is not None}
+        self.usages = spend(whom)
+        note_usages(request, self.usages)
+        return not any(usage.exceeded for usage in self.usages)
+
+    def wait(self) -> float:
+        return float(max(usage.resets_in for usage in self.usages if usage.exceeded))
+
+
+def by_address(request: Any) -> str | None:
+    """The client's IPv4 address, or the /64 of its IPv6 address."""
+    return network_of(client_info(request).ip_address)
+
+
+def by_user(request: Any) -> str | None:
+    return str(request.user.pk)
 
 
 def note_usages(request: Any, usages: Sequence[Usage]) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -13,6 +13,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from security.api.throttling import Limits
 from security.keyring import keyring
 
 
@@ -21,6 +22,8 @@ class PublicDocument(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    # Other services fetch the keys as often as they need them.
+    limits: ClassVar[Limits] = {}
     content_type = "application/json"
 
     @abstractmethod

@@ -153,9 +153,7 @@ def test_each_may_do_what_the_matrix_says_and_nothing_else(
     site: Site,
     make_user: Callable[..., User],
     subtests: pytest.Subtests,
-    settings: Any,
 ) -> None:
-    settings.AUTH_LIMITS = False  # A guest may make 24 requests a day.
     caller = None if who == NOBODY else make_user("caller", role=who)
     for owner in filter(None, (caller, target)):
         ApiKey.objects.create(user=owner, name="x", prefix=str(owner.pk)[-8:], digest="x")

@@ -15,7 +15,7 @@ GOOD_KEY = "zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q="
 
 def check(*arguments: str, **settings: str) -> str:
     """What `manage.py check` says with these settings."""
-    service = Service(**settings)
+    service = Service(**({"AUTH_LIMITS": "on"} | settings))
     run = subprocess.run(
         [sys.executable, "manage.py", "check", *arguments],
         cwd=ROOT,
@@ -54,6 +54,13 @@ STRONG = "q8Zt3vLr0Xw6Ny2Kf9Bs5Hd1Jm7Pc4Ga"
         ({"BACKEND_CORS_ORIGINS": "*"}, "auth.E012"),
         ({"PORT": "99999"}, "auth.E001"),
         ({"AUTH_SELF_SERVICE_TIERS": "gold"}, "auth.E022"),
+        ({"AUTH_LIMIT_LOGIN": "5/min"}, "auth.E001"),
+        ({"AUTH_LIMITS": "off"}, "auth.W024"),
+        (
+            PRODUCTION
+            | {"SECRET_KEY": STRONG, "AUTH_LIMITS": "off", "AUTH_LIMITS_OFF_I_KNOW": "0"},
+            "auth.E024",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, str], code: str) -> None:
@@ -63,7 +70,7 @@ def test_a_wrong_setting_is_named(settings: dict[str, str], code: str) -> None:
 
 
 def test_an_app_that_is_not_installed_grants_nothing() -> None:
-    with override_settings(AUTH_GRANTABLE_APPS=["accounts", "ordres"]):
+    with override_settings(AUTH_GRANTABLE_APPS=["accounts", "ordres"], AUTH_LIMITS=True):
         found = checks.run_checks(tags=["auth_settings"])
     assert [message.id for message in found] == ["auth.E023"]
     assert "'ordres'" in found[0].msg

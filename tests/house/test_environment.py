@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from authsite.environment import Environment, from_process, generated_secret
+from security.rates import DEFAULT_RATES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -109,6 +110,7 @@ def test_the_example_file_lists_exactly_the_settings_that_are_read() -> None:
     read = set(re.findall(rf"(?:env|self)\.\w+\(\s*{name}", source))
     for aliases in re.findall(r"env\.text\(([^)=]*)", source):
         read |= set(re.findall(name, aliases))
+    read |= {f"AUTH_LIMIT_{name.upper()}" for name in DEFAULT_RATES}
     listed = set(re.findall(r"^([A-Z_0-9]+)=", (ROOT / ".env.example").read_text(), re.M))
     assert read == listed
 

@@ -1,0 +1,241 @@
+"""Limits by name: counted by whom the table says, with a truthful wait and no way around."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import User
+from security import meters
+from security.meters import LocalCounters
+from security.rates import DEFAULT_RATES, Rate, parse_rates
+from tests.client import PASSWORD, Client, assert_problem
+
+
+@pytest.fixture(autouse=True)
+def limits_on(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.AUTH_LIMITS = True
+    cache.clear()
+    monkeypatch.setattr(meters, "local_counters", LocalCounters())
+
+
+@pytest.fixture
+def rates(settings: Any) -> Callable[..., None]:
+    """Sets some limits, as AUTH_LIMIT_<NAME> would."""
+
+    def set_rates(**texts: str) -> None:
+        changed = {name: parse_rates(text) for name, text in texts.items()}
+        settings.AUTH_LIMIT_RATES = settings.AUTH_LIMIT_RATES | changed
+
+    return set_rates
+
+
+def log_in(identifier: str = "alice", password: str = "wrong", **options: Any) -> Any:
+    body = {"username": identifier, "password": password}
+    return Client().post("/auth/login", body, **options)
+
+
+def from_address(address: str, **headers: str) -> dict[str, Any]:
+    return {"REMOTE_ADDR": address, "headers": headers}
+
+
+class TestTheTable:
+    def test_a_name_is_tried_5_times_a_minute_right_or_wrong(self, alice: User) -> None:
+        answers = [log_in(password=PASSWORD), *(log_in() for _ in range(4))]
+        assert [answer.status_code for answer in answers] == [200, 401, 401, 401, 401]
+        refused = log_in(password=PASSWORD)
+        assert_problem(refused, 429, "rate_limited")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+
+    def test_an_address_tries_30_times_a_minute_whatever_the_names(self) -> None:
+        statuses = [log_in(f"nobody{number}").status_code for number in range(31)]
+        assert statuses == [401] * 30 + [429]
+
+    def test_an_address_registers_5_a_minute(self) -> None:
+        def register(number: int) -> int:
+            body = {"email": f"u{number}@example.com", "password": PASSWORD}
+            return int(Client().post("/auth/register", body).status_code)
+
+        assert [register(number) for number in range(6)] == [201] * 5 + [429]
+
+    def test_a_session_is_refreshed_10_times_a_minute(self, alice: User, bob: User) -> None:
+        token = Client().sign_in("alice")["refresh_token"]
+        for _ in range(10):
+            token = Client().refresh(token).json()["refresh_token"]
+        assert_problem(Client().refresh(token), 429, "rate_limited")
+        other = Client().sign_in("bob")["refresh_token"]
+        assert Client().refresh(other).status_code == 200
+
+    def test_a_profile_is_changed_10_times_a_minute_under_both_names(self, alice: User) -> None:
+        client = Client()
+        client.sign_in("alice")
+        paths = ["/users/me", f"/users/{alice.pk}"] * 5
+        for path in paths:
+            assert client.patch(path, {"first_name": "A"}).status_code == 200
+        for path in set(paths):
+            assert_problem(client.patch(path, {"first_name": "B"}), 429, "rate_limited")
+        assert client.get("/users/me").json()["first_name"] == "A"
+
+    def test_the_own_password_is_tried_5_times_a_minute_wherever(self, alice: User) -> None:
+        client = Client()
+        client.sign_in("alice")
+        body = {"current_password": "wrong", "new_password": "another horse battery"}
+        for path in ("/users/me/password", "/users/me/change-password") * 2:
+            assert_problem(client.post(path, body), 422, "validation_error")
+        assert client.delete("/users/me", {"password": "wrong"}).status_code == 403
+        assert_problem(client.post("/users/me/password", body), 429, "rate_limited")
+        assert_problem(client.delete("/users/me", {"password": PASSWORD}), 429, "rate_limited")
+
+    def test_all_else_without_a_user_is_limited_by_address(self, rates: Any) -> None:
+        rates(anonymous="2/m")
+        statuses = [Client().post("/auth/logout").status_code for _ in range(3)]
+        assert statuses == [200, 200, 429]
+
+    @pytest.mark.parametrize("path", ["//health/live", "//health", "//.well-known/jwks.json", "//"])
+    def test_what_machines_ask_all_the_time_is_free(self, rates: Any, path: str) -> None:
+        rates(anonymous="1/m")
+        assert {Client().get(path).status_code for _ in range(3)} == {200}
+
+    def test_the_console_counts_with_the_api(self, admin: User) -> None:
+        for _ in range(4):
+            log_in("root")
+        page = Client().django
+        sent = {"username": "root", "password": PASSWORD}
+        assert page.post("/admin/login/", sent).status_code == 302
+        refused = Client().django.post("/admin/login/", sent)
+        assert refused.status_code == 200
+        assert "Too many requests" in refused.content.decode()
+        assert_problem(log_in("root", PASSWORD), 429, "rate_limited")
+
+
+class TestNoWayAround:
+    @pytest.mark.parametrize(
+        "spelling", ["ALICE", " alice ", "\uff41\uff4c\uff49\uff43\uff45", "Alice\t"]
+    )
+    def test_a_name_counts_in_every_spelling(self, alice: User, rates: Any, spelling: str) -> None:
+        rates(login="1/m")
+        log_in("alice")
+        assert_problem(log_in(spelling), 429, "rate_limited")
+
+    def test_the_name_counts_in_either_field_and_form(self, alice: User, rates: Any) -> None:
+        rates(login="1/m")
+        log_in("alice")
+        body = {"email": "alice", "password": "wrong"}
+        assert_problem(Client().post("/auth/login", body), 429, "rate_limited")
+        form = "username=alice&password=wrong"
+        for path in ("/auth/login", "/auth/login-form", "/auth/access-token"):
+            assert_problem(Client().form(path, form), 429, "rate_limited")
+
+    @pytest.mark.parametrize(
+        "header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X_Forwarded_For", "Client-IP"]
+    )
+    @pytest.mark.parametrize("value", ["198.51.100.{}", "for=198.51.100.{}", "garbage\t{}", ""])
+    def test_a_stranger_is_not_believed_about_the_address(
+        self, rates: Any, header: str, value: str
+    ) -> None:
+        rates(login_address="2/m")
+        statuses = [
+            log_in(f"n{number}", headers={header: value.format(number)}).status_code
+            for number in range(3)
+        ]
+        assert statuses == [401, 401, 429]
+
+    def test_a_mapped_address_is_the_address(self, rates: Any) -> None:
+        rates(login_address="1/m")
+        log_in("a", **from_address("192.0.2.1"))
+        mapped = log_in("b", **from_address("::ffff:192.0.2.1"))
+        assert_problem(mapped, 429, "rate_limited")
+        assert log_in("c", **from_address("::ffff:192.0.2.9")).status_code == 401
+
+    def test_a_network_of_ipv6_is_one_client(self, rates: Any) -> None:
+        rates(login_address="1/m")
+        log_in("a", **from_address("2001:db8::1"))
+        assert_problem(log_in("b", **from_address("2001:db8::ffff")), 429, "rate_limited")
+        assert log_in("c", **from_address("2001:db8:0:1::1")).status_code == 401
+
+    def test_behind_a_proxy_its_word_counts(self, rates: Any, settings: Any) -> None:
+        settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+        rates(login_address="1/m")
+
+        def through(address: str) -> int:
+            options = from_address("10.0.0.1", **{"X-Forwarded-For": f"6.6.6.6, {address}"})
+            return int(log_in(f"n{address}", **options).status_code)
+
+        assert [through("192.0.2.1"), through("192.0.2.2"), through("192.0.2.1")] == [401, 401, 429]
+
+    def test_forged_tokens_use_up_no_session(self, alice: User, rates: Any) -> None:
+        rates(refresh="1/m")
+        token = Client().sign_in("alice")["refresh_token"]
+        for _ in range(3):
+            forged = token[:-8] + "AAAAAAAA"
+            assert_problem(Client().refresh(forged), 401, "token_invalid")
+        assert Client().refresh(token).status_code == 200
+
+    def test_a_refused_attempt_counts_in_every_window(self, alice: User, rates: Any) -> None:
+        rates(login="1/s,3/h")
+        statuses = [log_in().status_code for _ in range(3)]
+        assert statuses[0] == 401
+        assert 429 in statuses
+        policies = log_in().headers["RateLimit-Policy"]
+        assert '"login-1";q=1;w=1, "login-3600";q=3;w=3600' in policies
+        assert int(log_in().headers["Retry-After"]) > 1000
+
+
+def test_after_the_wait_it_goes_on(alice: User, rates: Any) -> None:
+    rates(login="1/s", login_address="100/m")
+    assert log_in(password=PASSWORD).status_code == 200
+    refused = log_in(password=PASSWORD)
+    assert refused.status_code == 429
+    time.sleep(int(refused.headers["Retry-After"]))
+    assert log_in(password=PASSWORD).status_code == 200
+
+
+def test_the_cache_holds_no_ones_name(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_in("alice")
+    names = list(meters.local_counters._windows)
+    if hasattr(cache, "keys"):
+        names += cache.keys("*")
+    assert names
+    assert not [name for name in names if "alice" in name]
+
+
+class TestRates:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("5/m", [Rate(5, 60)]),
+            ("5/m,30/h", [Rate(5, 60), Rate(30, 3600)]),
+            ("1/s", [Rate(1, 1)]),
+            ("24/d", [Rate(24, 86400)]),
+            ("100/10s", [Rate(100, 10)]),
+        ],
+    )
+    def test_what_is_understood(self, text: str, expected: list[Rate]) -> None:
+        assert list(parse_rates(text)) == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "5",
+            "5/",
+            "5/M",
+            "5/min",
+            "0/m",
+            "-1/m",
+            "5/0m",
+            "5/m;30/h",
+            "5/m,",
+            "5/m,6/60s",
+            "x/m",
+            "\u0665/m",
+        ],
+    )
+    def test_all_else_is_refused(self, text: str) -> None:
+        with pytest.raises(ValueError, match="rate"):
+            parse_rates(text)
+
+    def test_the_defaults_are_understood(self) -> None:
+        assert all(parse_rates(text) for text in DEFAULT_RATES.values())
