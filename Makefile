@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run test check lock format
+.PHONY: run test check lock format bench
 
 run:
 	@$(PYTHON) scripts/install.py requirements.txt
@@ -11,6 +11,11 @@ run:
 test:
 	@$(PYTHON) scripts/install.py requirements-dev.txt
 	@exec $(BIN)/python scripts/test.py
+
+bench:
+	@$(PYTHON) scripts/install.py requirements-dev.txt
+	@$(PYTHON) scripts/install.py benchmarks/requirements.txt .venv-bench
+	@exec $(BIN)/python -m benchmarks --write $(ARGS)
 
 check:
 	@$(PYTHON) scripts/install.py requirements-dev.txt

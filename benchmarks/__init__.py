@@ -1,0 +1,1 @@
+"""This service and its peers side by side: `make bench`."""

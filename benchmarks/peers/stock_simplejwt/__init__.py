@@ -1,0 +1,1 @@
+"""Django REST framework with SimpleJWT as it comes: rotation and blacklist on."""
