@@ -40,7 +40,7 @@ def bearer_credential(request: Any) -> str | None:
     scheme, _, credential = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
-    if not credential or not credential.isascii() or any(c.isspace() for c in credential):
+    if not credential.isascii() or credential.split() != [credential]:
         raise TokenInvalid
     return str(credential)
 
