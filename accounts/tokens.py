@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn, Self
 from uuid import UUID, uuid4
 
-import jwt
 from django.conf import settings
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
@@ -45,7 +44,7 @@ class OwnToken:
     @property
     def kid(self) -> str:
         """The key that signed a parsed token."""
-        return str(jwt.get_unverified_header(str(self.token))["kid"])
+        return jws.kid_of(str(self.token))
 
     @property
     def sid(self) -> UUID:

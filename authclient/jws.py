@@ -13,7 +13,9 @@ import jwt
 
 from authclient.claims import are_well_typed
 from authclient.errors import ExpiredToken, InvalidToken
+from authclient.verified_tokens import VerifiedTokens
 
+_verified = VerifiedTokens()
 LONGEST_TOKEN = 8192
 LONGEST_KID = 64
 COMPACT_JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
@@ -69,6 +71,28 @@ def read(
 
     The key named by `kid` decides the algorithm, never the header (RFC 8725 section 3.1).
     """
+    known = _verified.find(raw, kind.typ, issuer, audience)
+    if known is not None and _is_same(key_for(known.kid), known.key):
+        claims: dict[str, Any] = json.loads(_decode_segment(raw.split(".")[1]))
+    else:
+        claims = _verify(raw, kind, key_for, issuer=issuer, audience=audience)
+    now = time.time()
+    if claims["iat"] > now + CLOCK_SKEW or claims.get("nbf", 0) > now + CLOCK_SKEW:
+        raise InvalidToken("not valid yet")
+    if claims["exp"] <= now and not allow_expired:
+        raise ExpiredToken("expired")
+    return claims
+
+
+def kid_of(raw: str) -> str:
+    """The key that a token names whose signature has been verified."""
+    return str(json.loads(_decode_segment(raw.partition(".")[0]))["kid"])
+
+
+def _verify(
+    raw: str, kind: Kind, key_for: Callable[[str], Key | None], *, issuer: str, audience: str
+) -> dict[str, Any]:
+    """What never changes about a token: its form, its signature, and what its claims are."""
     header = _header(raw)
     if header["typ"] != kind.typ:
         raise InvalidToken("another kind of token")
@@ -88,12 +112,16 @@ def read(
         raise InvalidToken("not signed by us for this service") from error
     if claims["token_type"] != kind.token_type or not are_well_typed(claims):
         raise InvalidToken("malformed claims")
-    now = time.time()
-    if claims["iat"] > now + CLOCK_SKEW or claims.get("nbf", 0) > now + CLOCK_SKEW:
-        raise InvalidToken("not valid yet")
-    if claims["exp"] <= now and not allow_expired:
-        raise ExpiredToken("expired")
+    if kind == ACCESS:  # A refresh token comes once.
+        _verified.add(raw, kind.typ, issuer, audience, kid=header["kid"], key=key)
     return claims
+
+
+def _is_same(key: Key | None, verified_by: Key) -> bool:
+    return key is not None and (
+        key is verified_by
+        or (key.algorithm == verified_by.algorithm and key.key == verified_by.key)
+    )
 
 
 def _header(raw: str) -> dict[str, Any]:
