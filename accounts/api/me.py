@@ -8,7 +8,13 @@ from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.representations import MessageOutput, NameInput, UserOutput, sent_changes
+from accounts.api.representations import (
+    MessageOutput,
+    NameInput,
+    UserOutput,
+    sent_changes,
+    user_output,
+)
 from accounts.api.requests import UserRequest
 from accounts.identifiers import LONGEST_USERNAME
 from accounts.services.passwords import change_password
@@ -67,7 +73,7 @@ class MeView(APIView):
         return self.DeactivationInput if self.request.method == "DELETE" else ProfileInput
 
     def get(self, request: UserRequest) -> Response:
-        return Response(UserOutput(request.user).data)
+        return Response(user_output(request.user))
 
     def put(self, request: UserRequest) -> Response:
         user = change_user(
@@ -76,7 +82,7 @@ class MeView(APIView):
             actor=request.user,
             client=client_info(request),
         )
-        return Response(UserOutput(user).data)
+        return Response(user_output(user))
 
     def patch(self, request: UserRequest) -> Response:
         return self.put(request)

@@ -8,7 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.representations import NameInput, UserOutput
+from accounts.api.representations import (
+    NameInput,
+    UserOutput,
+    user_output,
+)
 from accounts.identifiers import LONGEST_USERNAME
 from accounts.services.registration import register
 from security.api.fields import TextField
@@ -49,4 +53,4 @@ class RegisterView(APIView):
             ignored=[name for name in PRIVILEGED if name in request.data],
             client=client_info(request),
         )
-        return Response({**UserOutput(user).data, "status": "user created"}, status=201)
+        return Response({**user_output(user), "status": "user created"}, status=201)

@@ -7,7 +7,11 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.representations import MessageOutput, UserOutput
+from accounts.api.representations import (
+    MessageOutput,
+    UserOutput,
+    user_output,
+)
 from accounts.api.requests import UserRequest
 from accounts.identifiers import LONGEST_USERNAME
 from accounts.models import Role, User
@@ -43,7 +47,7 @@ class AddUserView(APIView):
             actor=request.user,
             client=client_info(request),
         )
-        return Response({"message": "User added successfully.", "user": UserOutput(user).data})
+        return Response({"message": "User added successfully.", "user": user_output(user)})
 
 
 class DeleteUserView(APIView):

@@ -11,7 +11,11 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.me import GUARDED, ProfileInput
-from accounts.api.representations import UserOutput, sent_changes
+from accounts.api.representations import (
+    UserOutput,
+    sent_changes,
+    user_output,
+)
 from accounts.api.requests import UserRequest
 from accounts.models import Role, User
 from accounts.models.user import BY_EMAIL, BY_USERNAME
@@ -158,11 +162,11 @@ class UsersViewSet(GenericViewSet[User]):
         user = create_user(
             **(fields | given.validated_data), actor=request.user, client=client_info(request)
         )
-        return Response(UserOutput(user).data, status=201)
+        return Response(user_output(user), status=201)
 
     @extend_schema(operation_id="users_read")
     def retrieve(self, request: UserRequest, pk: UUID) -> Response:
-        return Response(UserOutput(find_visible_user(self, pk, to_do=self.to_do)).data)
+        return Response(user_output(find_visible_user(self, pk, to_do=self.to_do)))
 
     @extend_schema(operation_id="users_replace", request=OperatorInput)
     def update(self, request: UserRequest, pk: UUID) -> Response:
@@ -175,7 +179,7 @@ class UsersViewSet(GenericViewSet[User]):
         changed = change_user(
             user=user, changes=changes, actor=request.user, client=client_info(request)
         )
-        return Response(UserOutput(changed).data)
+        return Response(user_output(changed))
 
     @extend_schema(operation_id="users_change", request=OperatorInput)
     def partial_update(self, request: UserRequest, pk: UUID) -> Response:
