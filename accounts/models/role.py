@@ -17,7 +17,8 @@ def grantable_permissions() -> models.QuerySet[Permission]:
 def permission_codes(permissions: models.QuerySet[Permission]) -> frozenset[str]:
     """Permissions on AUTH_GRANTABLE_APPS as `app.codename`, in one query."""
     grantable = permissions.filter(content_type__app_label__in=settings.AUTH_GRANTABLE_APPS)
-    pairs = grantable.values_list("content_type__app_label", "codename")
+    # A set has no order; the model's own would have the database sort by two tables.
+    pairs = grantable.order_by().values_list("content_type__app_label", "codename")
     return frozenset(f"{app}.{codename}" for app, codename in pairs)
 
 
