@@ -17,7 +17,14 @@ about = [
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("openapi.json", SchemaView.as_view(), name="openapi"),
 ]
+# One list, and first: each prefix that does not match costs a request its try.
+api = [
+    path("", include("accounts.urls")),
+    path("", include("sessions_app.urls")),
+    path("", include(about)),
+]
 urlpatterns = [
+    path("api/v1/", include(api)),
     path("", RootView.as_view(), name="root"),
     path("health/live", LiveView.as_view(), name="health-live"),
     path("health/ready", ReadyView.as_view(), name="health-ready"),
@@ -29,7 +36,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("security.urls")),
     path("", include(about)),
-    path("api/v1/", include(about)),
-    path("api/v1/", include("accounts.urls")),
-    path("api/v1/", include("sessions_app.urls")),
 ]
