@@ -46,6 +46,7 @@ class ClientInfo:
         return f"{self.device} {network_of(self.ip_address)}"
 
 
+@lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
     """The address in `text`, IPv4-mapped IPv6 unwrapped; None when it holds none."""
     try:
@@ -118,9 +119,13 @@ def read_client_info(request: HttpRequest) -> ClientInfo:
     user_agent = request.META.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT]
     return ClientInfo(
         ip_address=client_address(request),
-        user_agent="".join(c for c in user_agent if c.isprintable()),
+        user_agent=_printable(user_agent),
         request_id=request_id(request),
     )
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())
 
 
 @lru_cache(maxsize=1024)
