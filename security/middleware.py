@@ -4,9 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
 
@@ -73,6 +77,25 @@ class RequestContextMiddleware:
                 ms=round(seconds * 1000, 1),
                 ip=client_info(request).ip_address,
             )
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """django-csp's, with the site's own policy written once instead of twice for each answer."""
+
+    OF_ITS_OWN = ("_csp_config", "_csp_update", "_csp_replace", "_csp_exempt")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        super().__init__(get_response)
+        self.site_policy = build_policy()
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """An answer with a policy of its own, or a page that used its nonce, is django-csp's."""
+        if hasattr(request, "_csp_nonce") or any(hasattr(response, o) for o in self.OF_ITS_OWN):
+            return super().process_response(request, response)
+        response.setdefault(HEADER, self.site_policy)
+        return response
 
 
 class RequestLimitsMiddleware:
