@@ -40,8 +40,15 @@ from tests.servers import PrivateServers
 OPERATIONS = ("me", "refresh", "login")
 WARM_UP_SECONDS = 1.0
 System = Callable[[Servers], AbstractContextManager[Running]]
-PEERS: list[System] = [ours, stock_simplejwt, plain_fastapi, fastapi_users]
-APP_SERVERS: list[System] = [partial(ours_on, "gunicorn"), partial(ours_on, "granian")]
+PEERS: dict[str, System] = {
+    "ours": ours,
+    "stock": stock_simplejwt,
+    "fastapi": plain_fastapi,
+    "fastapi-users": fastapi_users,
+}
+APP_SERVERS: dict[str, System] = {
+    server: partial(ours_on, server) for server in ("gunicorn", "granian")
+}
 
 
 def main() -> None:
@@ -51,7 +58,8 @@ def main() -> None:
     shared = [private.postgresql_process.pid, private.valkey_process.pid]
     with ExitStack() as stack:
         systems = []
-        for system in APP_SERVERS if options.servers else PEERS:
+        for name in options.systems.split(","):
+            system = (APP_SERVERS if options.servers else PEERS)[name]
             systems.append(stack.enter_context(system(servers)))
             print(f"Started {systems[-1].name}.", flush=True)
             systems[-1].sign_everybody_in()
@@ -69,9 +77,12 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--operations", default=",".join(OPERATIONS), help="a comma list")
+    parser.add_argument("--systems", help="a comma list")
     parser.add_argument("--servers", action="store_true", help="compare app servers instead")
     parser.add_argument("--write", action="store_true", help="write the README's table")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.systems = options.systems or ",".join(APP_SERVERS if options.servers else PEERS)
+    return options
 
 
 def new_key() -> tuple[str, str]:

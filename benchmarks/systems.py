@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
 
+from authsite.management.commands.quickstart import RETURN_MEMORY
 from benchmarks.load import refresh_request
 from tests.databases import create_database, drop_database
 from tests.servers import free_port
@@ -296,7 +297,7 @@ def ours_on(server: str, servers: Servers) -> Iterator[Running]:
         metrics.mkdir(exist_ok=True)
         environment = service.environment | {
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
-            "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),
+            **RETURN_MEMORY,
         }
         with service.log.open("ab") as log:
             process = start(app_server(server, service.port), environment, service.port, log)
