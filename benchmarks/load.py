@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+LONGEST_WAIT_SECONDS = 30
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 
 
@@ -81,7 +82,10 @@ class Load:
         waiting = len(self.connections)
         finished = started
         while waiting and not self.failures:
-            for key, _ in selector.select(30):
+            ready = selector.select(LONGEST_WAIT_SECONDS)
+            if not ready:
+                raise RuntimeError(f"{waiting} connections wait for an answer that never comes.")
+            for key, _ in ready:
                 connection = key.data
                 answer = connection.receive()
                 if answer is None:
@@ -92,6 +96,8 @@ class Load:
                 if finished < ends:
                     connection.send()
                 else:
+                    # A server may close it while the others wait for their last answers.
+                    selector.unregister(connection.wire)
                     waiting -= 1
         seconds = finished - started
         return {
