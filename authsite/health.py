@@ -98,6 +98,11 @@ class MetricsView(APIView):
         if not self._has_metrics_token():
             super().perform_authentication(request)
 
+    def check_throttles(self, request: Request) -> None:
+        """The quota is a user's, and to ask for the user would refuse the metrics token."""
+        if not self._has_metrics_token():
+            super().check_throttles(request)
+
     @extend_schema(responses={(200, "text/plain"): str})
     def get(self, request: Request) -> HttpResponse:
         if not self._has_metrics_token():
