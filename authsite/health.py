@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import bearer_credential
 from security.api.throttling import Limits, LimitThrottle, by_address
+from security.audit_metrics import AuditCollector
 from security.errors import AuthError, NotAuthenticated, PermissionMissing
 from security.keyring import keyring
 from security.metrics import exposition
@@ -110,7 +111,7 @@ class MetricsView(APIView):
                 raise NotAuthenticated
             if not request.user.has_perm("security.view_metrics"):
                 raise PermissionMissing
-        body, content_type = exposition(SessionCollector())
+        body, content_type = exposition(SessionCollector(), AuditCollector())
         return HttpResponse(body, content_type=content_type)
 
     def _has_metrics_token(self) -> bool:

@@ -368,6 +368,8 @@ def _every(seconds: int, task: str) -> dict[str, object]:
 CELERY_BEAT_SCHEDULE = {
     "heartbeat": _every(15, "security.heartbeat"),
     "rotate-keys": _every(24 * 60 * 60, "security.rotate_keys_when_due"),
+    "chain-audit": _every(10, "security.chain_audit"),
+    "verify-audit": _every(24 * 60 * 60, "security.verify_audit"),
     "prune-sessions": _every(60 * 60, "sessions_app.prune"),
     "deliver-mail": _every(10, "accounts.deliver_mail"),
     "prune-mail": _every(24 * 60 * 60, "accounts.prune_mail"),

@@ -4,11 +4,17 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.db import transaction
+
 from security.client_info import ClientInfo
+from security.identifiers import moment_of, uuid7
 from security.logs import get_logger
 from security.models import AuditEvent
+from security.personal_data import new_salt, personal_digest, split
 
 logger = get_logger(__name__)
+
+SLICE = 1000
 
 
 class Kind(StrEnum):
@@ -21,6 +27,7 @@ class Kind(StrEnum):
     USER_ACTIVATED = "user.activated"
     USER_DEACTIVATED = "user.deactivated"
     USER_DELETED = "user.deleted"
+    USER_ERASED = "user.erased"
     ROLE_CREATED = "role.created"
     USERS_IMPORTED = "users.imported"
     USERS_EXPORTED = "users.exported"
@@ -69,23 +76,60 @@ def record(
     """Write one event inside the caller's transaction.
 
     `actor` is who did it (None: nobody signed in, or the service itself), `subject` the user it
-    was done to. `details` must be JSON and free of secrets; those too long for a log line go into
-    `unlogged`.
+    was done to. `details` must be JSON and free of secrets; the values under PERSONAL_NAMES, at any
+    depth, are kept so that they can be erased, and stay out of the log, as does `unlogged`: details
+    too long for a log line.
     """
     client = client or ClientInfo()
+    pk = uuid7()
+    public, personal = split(details | (unlogged or {}))
+    origin: dict[str, Any] = {"ip_address": client.ip_address, "user_agent": client.user_agent}
+    salt = new_salt()
     event = AuditEvent.objects.create(
+        id=pk,
+        # The id's own moment, so that a span of time is a span of ids.
+        created_at=moment_of(pk),
         kind=kind,
         actor_id=actor.pk if actor else None,
         subject_id=subject.pk if subject else None,
         session_id=session_id,
-        ip_address=client.ip_address,
-        user_agent=client.user_agent,
         request_id=client.request_id,
-        details=details | (unlogged or {}),
+        details=public,
+        personal=personal,
+        salt=salt,
+        personal_digest=personal_digest(salt=salt, personal=personal, **origin),
+        **origin,
     )
     named = {"actor": event.actor_id, "subject": event.subject_id, "session": session_id}
-    logger.info(str(kind), **{name: str(pk) for name, pk in named.items() if pk}, **details)
+    logged = {name: public[name] for name in details}
+    logger.info(str(kind), **{name: str(pk) for name, pk in named.items() if pk}, **logged)
     return event
+
+
+def erase(person: Identified, *, operator: str) -> int:
+    """Empty what the events by or about this person tell of people; return how many events.
+
+    All or nothing, for good, and recorded as `user.erased` with the operator's name; without that
+    record verification would take the empty events for tampered ones.
+    """
+    with transaction.atomic():
+        erased = _empty("subject_id", person.pk) + _empty("actor_id", person.pk)
+        if erased:
+            record(Kind.USER_ERASED, subject=person, operator=operator, events=erased)
+    return erased
+
+
+def _empty(column: str, pk: UUID) -> int:
+    # A record of an erasure tells nothing personal.
+    events = AuditEvent.objects.filter(**{column: pk}).exclude(salt="")
+    events = events.exclude(kind=Kind.USER_ERASED).order_by("pk")
+    erased, rest = 0, events
+    while ids := list(rest.values_list("pk", flat=True)[:SLICE]):
+        erased += AuditEvent.objects.filter(pk__in=ids).update(
+            ip_address=None, user_agent="", personal={}, salt=""
+        )
+        rest = events.filter(pk__gt=ids[-1])
+    return erased
 
 
 def has_happened(kind: Kind) -> bool:

@@ -1,5 +1,6 @@
 """The trail, to read."""
 
+import json
 from uuid import UUID
 
 from django.contrib import admin
@@ -39,8 +40,14 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "ip_address",
         "user_agent",
         "request_id",
-        "details",
+        "what",
+        "seq",
+        "digest",
     )
+
+    @admin.display(description="details")
+    def what(self, event: AuditEvent) -> str:
+        return json.dumps(event.full_details, ensure_ascii=False)
 
     @admin.display(description="subject")
     def subject(self, event: AuditEvent) -> str:

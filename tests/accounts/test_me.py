@@ -179,7 +179,7 @@ def test_a_change_is_audited_with_before_and_after(signed_in: Client, alice: Use
     signed_in.patch("/users/me", {"username": "alicia"})
     event = AuditEvent.objects.get(kind="user.changed")
     assert (event.actor_id, event.subject_id) == (alice.pk, alice.pk)
-    assert event.details == {"before": {"username": "alice"}, "after": {"username": "alicia"}}
+    assert event.full_details == {"before": {"username": "alice"}, "after": {"username": "alicia"}}
 
 
 # --- Deactivating oneself

@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts import authentication
 from accounts.admin.users import UserAdmin
 from accounts.models import Role, User
+from security.audit import Kind, record
 from security.errors import GrantTooWide, TooBusy
 from security.models import AuditEvent, SigningKey
 from sessions_app.models import DeviceSession
@@ -207,7 +208,7 @@ class TestPages:
         api = Client(user_agent=SCRIPT)
         api.sign_in("alice@example.com")
         DeviceSession.objects.update(device=SCRIPT)
-        AuditEvent.objects.filter(subject_id=alice.pk).update(details={"note": SCRIPT})
+        record(Kind.USER_CHANGED, subject=alice, note=SCRIPT, after={"username": SCRIPT})
         escaped = 0
         for path in [*every_page(), f"/admin/accounts/user/?q={SCRIPT}"]:
             html = operator.html(path)
