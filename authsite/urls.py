@@ -21,6 +21,7 @@ about = [
 api = [
     path("", include("accounts.urls")),
     path("", include("sessions_app.urls")),
+    path("", include("security.api_urls")),
     path("", include(about)),
 ]
 urlpatterns = [

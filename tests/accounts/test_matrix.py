@@ -83,6 +83,7 @@ MATRIX: dict[str, set[str]] = {
     "roles_change": ADMIN,
     "roles_delete": ADMIN,
     "permissions_list": ADMIN,
+    "audit_events_list": ADMIN,
     "metrics_retrieve": ADMIN,
     "health_retrieve": EVERYBODY,
     "health_live": EVERYBODY,

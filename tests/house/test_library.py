@@ -22,6 +22,7 @@ COMMANDS = "".join(re.findall(r"```sh\n(.*?)```", DOCUMENT, re.S)).splitlines()
 PACKAGES = ("accounts", "authclient", "authsite", "security", "sessions_app")
 PARTS = """    path("id/", include("accounts.urls")),
     path("id/", include("sessions_app.urls")),
+    path("id/", include("security.api_urls")),
     path("", include("security.urls")),
 """
 WHOLE = 'path("", include("authsite.urls"))'
