@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 from django.core.management.base import CommandError
 
-from accounts.management.formulas import undefused
 from accounts.services.import_rows import Row
+from security.csv_cells import undefused
 
 # What a row may have: bytes in a line, and lines in a quoted cell of CSV.
 LONGEST_LINE = 64 * 1024

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.core.management.base import CommandParser
+
+from security.audit import Kind
 
 
 def moment(text: str) -> datetime:
@@ -33,3 +36,11 @@ def link(text: str) -> tuple[int, str]:
 
 def user_exists(pk: UUID) -> bool:
     return bool(get_user_model()._default_manager.filter(pk=pk).exists())
+
+
+def add_filters(parser: CommandParser) -> None:
+    """Those of `security.audit_reading.find_events` that commands offer."""
+    parser.add_argument("--since", type=moment, metavar="TIME", help="not before this time")
+    parser.add_argument("--until", type=moment, metavar="TIME", help="before this time")
+    parser.add_argument("--kind", choices=[str(kind) for kind in Kind], metavar="KIND")
+    parser.add_argument("--user", type=user_id, metavar="ID", help="whose id is subject or actor")

@@ -8,9 +8,9 @@ from typing import Any, TextIO
 
 from django.core.management.base import CommandError, CommandParser
 
-from accounts.management.formulas import defused
 from accounts.models import Role
 from accounts.services.exports import COLUMNS, export_users
+from security.csv_cells import defused
 from security.management.operator_command import OperatorCommand, operator_name
 
 

@@ -2,9 +2,9 @@
 
 import re
 
-# What OWASP's page on CSV injection names, in both widths; with the quotes that stand before it,
-# so that one more of them is always ours.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# What OWASP's page on CSV injection names, in both widths and after spaces, which some spreadsheets
+# drop; with the quotes that stand before it, so that one more of them is always ours.
+_FORMULA = re.compile("'*(\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 
 
 def defused(cell: str) -> str:
