@@ -84,6 +84,9 @@ MATRIX: dict[str, set[str]] = {
     "roles_delete": ADMIN,
     "permissions_list": ADMIN,
     "audit_events_list": ADMIN,
+    "keys_list": ADMIN,
+    "keys_rotate": ADMIN,
+    "keys_revoke": ADMIN,
     "metrics_retrieve": ADMIN,
     "health_retrieve": EVERYBODY,
     "health_live": EVERYBODY,
@@ -135,7 +138,7 @@ def address(operation: Operation, caller: User | None, target: User, site: Site)
         pk = Violation.objects.get().pk
     else:
         pk = site.pk if name.startswith("site") else target.pk
-    values = {"id": pk, "user_id": target.pk, "site_id": site.pk, "name": "temp"}
+    values = {"id": pk, "user_id": target.pk, "site_id": site.pk, "name": "temp", "kid": "temp"}
     for parameter, value in values.items():
         path = path.replace(f"{{{parameter}}}", str(value))
     below_the_api = path.removeprefix("/api/v1")
