@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import bearer_credential
-from security.api.throttling import Limits, LimitThrottle, by_address
+from security.api.throttling import Limits
 from security.audit_metrics import AuditCollector
 from security.errors import AuthError, NotAuthenticated, PermissionMissing
 from security.keyring import keyring
@@ -92,8 +92,6 @@ class MetricsView(APIView):
     """Prometheus text, for the metrics token or a caller who may view metrics."""
 
     permission_classes = ()
-    throttle_classes = (LimitThrottle,)
-    limits: ClassVar[Limits] = {"anonymous": by_address}
 
     def perform_authentication(self, request: Request) -> None:
         if not self._has_metrics_token():

@@ -190,6 +190,11 @@ def test_only_operators(make_user: Any, role: str) -> None:
         assert_problem(answer, 403, "permission_denied")
 
 
+@pytest.mark.parametrize("name", ["%00", "a%20b", "%2e%2e", "\u00e9", "x" * 300])
+def test_what_is_no_name_is_not_there(operator: Client, name: str) -> None:
+    assert_problem(operator.get(f"/roles/{name}"), 404, "not_found")
+
+
 def test_the_permissions_are_listed_by_code(operator: Client) -> None:
     permissions = {p["code"]: p["name"] for p in operator.get("/permissions").json()}
     assert permissions["accounts.view_user"] == "Can view user"
