@@ -1,10 +1,12 @@
 """What the console's pages share: they change nothing but through services."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
@@ -14,9 +16,31 @@ from security.errors import AuthError, FieldError
 OFFERED_LOOKUPS = ("", "__exact", "__isnull", "__gte", "__lt", "__pk__exact", "__name__exact")
 
 
+# Rows that can be reached by turning pages; beyond them one searches or filters.
+MOST_LISTED = 1000
+
+
 def operator(request: HttpRequest) -> Any:
     """Who is signed in to the console; its pages are never reached by anybody else."""
     return request.user
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """The first MOST_LISTED rows: neither the count nor a page reads further into the table."""
+
+    @cached_property
+    def _found(self) -> int:
+        rows: Any = self.object_list
+        return int(rows[: MOST_LISTED + 1].count())
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._found, MOST_LISTED)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are rows beyond those listed."""
+        return self._found > MOST_LISTED
 
 
 class WordFilter(SimpleListFilter):
@@ -38,6 +62,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
     # Counting over all rows costs more than what it tells.
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
+    paginator = BoundedPaginator
+    change_list_template = "admin/security/bounded_list.html"
     # Lookups that links of other pages use.
     linked_lookups: tuple[str, ...] = ()
 
@@ -59,6 +85,17 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any
+    ) -> HttpResponse | None:
+        """ "All" are those listed: where more match, acting on all would do more than is seen."""
+        everything = request.POST.get("select_across", "0") != "0"
+        if everything and BoundedPaginator(queryset, self.list_per_page).is_cut:
+            text = f"More than {MOST_LISTED} rows match: search or filter first."
+            self.message_user(request, text, messages.ERROR)
+            return None
+        return super().response_action(request, queryset, *args, **options)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
