@@ -20,6 +20,11 @@ class AuthError(Exception):
             self.detail = detail
         super().__init__(self.detail)
 
+    @property
+    def sentences(self) -> str:
+        """All there is to say to a person, in one line."""
+        return self.detail
+
 
 class FieldError(AuthError):
     """Well-formed but invalid fields, as (field, code, sentence)."""
@@ -31,6 +36,10 @@ class FieldError(AuthError):
     def __init__(self, *errors: tuple[str, str, str]) -> None:
         super().__init__()
         self.errors = errors
+
+    @property
+    def sentences(self) -> str:
+        return " ".join(detail for _, _, detail in self.errors)
 
 
 class MalformedRequest(AuthError):

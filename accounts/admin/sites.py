@@ -41,6 +41,7 @@ class SiteForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Site)
 class SiteAdmin(ServiceAdmin):
+    verbs = ("add", "change")
     form = SiteForm
     fields = ("id", "name", "created_at", "updated_at")
     readonly_fields = ("id", "created_at", "updated_at")
@@ -48,12 +49,6 @@ class SiteAdmin(ServiceAdmin):
     search_fields = ("name__istartswith",)
     search_help_text = "The beginning of a name."
     sortable_by = ("name",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("accounts.add_site")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("accounts.change_site")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Site]:
         return super().get_queryset(request) & Site.objects.visible_to(operator(request))

@@ -11,14 +11,18 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.requests import UserRequest
 from accounts.models import Role
-from accounts.models.role import grantable_permissions
+from accounts.models.role import (
+    LONGEST_QUOTA_SECONDS,
+    MOST_QUOTA,
+    NAME_RULE,
+    ROLE_NAME,
+    code_of,
+    grantable_permissions,
+)
 from accounts.services.roles import change_role, create_role, delete_role
 from security.api.fields import TextField
 from security.api.permissions import HasPermission
 from security.client_info import client_info
-
-LONGEST_QUOTA_SECONDS = 31 * 24 * 60 * 60
-MOST_QUOTA = 1_000_000_000
 
 
 class RoleOutput(serializers.Serializer[Any]):
@@ -53,10 +57,7 @@ class RoleChangeInput(serializers.Serializer[Any]):
 
 
 class NewRoleInput(RoleChangeInput):
-    name = serializers.RegexField(
-        r"^[a-z][a-z0-9_-]{0,63}\Z",
-        error_messages={"invalid": "A name is of a-z, 0-9, - and _, and begins with a letter."},
-    )
+    name = serializers.RegexField(ROLE_NAME, error_messages={"invalid": NAME_RULE})
 
 
 class PermissionOutput(serializers.Serializer[Any]):
@@ -143,7 +144,7 @@ class PermissionsView(APIView):
     @extend_schema(operation_id="permissions_list", responses=PermissionOutput(many=True))
     def get(self, request: UserRequest) -> Response:
         found = [
-            {"code": f"{p.content_type.app_label}.{p.codename}", "name": p.name}
-            for p in grantable_permissions()
+            {"code": code_of(permission), "name": permission.name}
+            for permission in grantable_permissions()
         ]
         return Response(found)

@@ -19,7 +19,7 @@ from accounts.api.representations import (
 from accounts.api.requests import UserRequest
 from accounts.models import Role, User
 from accounts.models.user import BY_EMAIL, BY_USERNAME
-from accounts.services.registration import create_user
+from accounts.services.registration import KINDS, create_user
 from accounts.services.users import change_user, delete_user
 from security.api.fields import TextField
 from security.api.pagination import KeysetPagination, PageInput
@@ -69,16 +69,7 @@ class NewUserInput(ProfileInput):
     password = TextField(max_length=4096, trim_whitespace=False, required=False, allow_null=True)
     role = TextField(max_length=64, required=False)
     tier = TextField(max_length=32, required=False)
-    kind = serializers.ChoiceField(choices=["person", "service"], default="person")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        attrs = super().validate(attrs)
-        if attrs.pop("kind") == "service" and (attrs.get("password") or attrs.get("email")):
-            message = serializers.ErrorDetail(
-                "A service has a username, and neither a password nor an e-mail.", "invalid"
-            )
-            raise serializers.ValidationError({"kind": [message]})
-        return attrs
+    kind = serializers.ChoiceField(choices=KINDS, default="person")
 
 
 def find_visible_user(view: APIView, pk: UUID, *, to_do: str | None) -> User:

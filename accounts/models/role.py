@@ -7,6 +7,17 @@ from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import models
 
+# Without a `$`, which lets a line break follow.
+ROLE_NAME = r"^[a-z][a-z0-9_-]{0,63}\Z"
+NAME_RULE = "A name is of a-z, 0-9, - and _, and begins with a letter."
+MOST_QUOTA = 1_000_000_000
+LONGEST_QUOTA_SECONDS = 31 * 24 * 60 * 60
+
+
+def code_of(permission: Permission) -> str:
+    """A permission as roles, tokens and the API name it: `app.codename`."""
+    return f"{permission.content_type.app_label}.{permission.codename}"
+
 
 def grantable_permissions() -> models.QuerySet[Permission]:
     """The permissions that a role can hold, in the order of their codes."""

@@ -15,6 +15,9 @@ from security.audit import Kind, has_happened
 from security.client_info import ClientInfo
 from security.errors import AlreadyRegistered, FieldError, RegistrationClosed
 
+# A person may get a password now or later; a service gets API keys.
+KINDS = ("person", "service")
+
 
 def register(
     *,
@@ -75,14 +78,18 @@ def create_user(
     last_name: str = "",
     role: str = Role.USER,
     tier: str | None = None,
+    kind: str = "person",
     actor: User | None,
     client: ClientInfo | None = None,
 ) -> User:
-    """A new user, made by an operator; `actor` None is the command line.
+    """A new user of one of KINDS, made by an operator; `actor` None is the command line.
 
     Without a password nobody can sign in as them, until one is set. Raises FieldError,
     AlreadyRegistered, GrantTooWide or AdminPasswordsRefused.
     """
+    if kind == "service" and (password is not None or email):
+        text = "A service has a username, and neither a password nor an e-mail."
+        raise FieldError(("kind", "invalid", text))
     refuse_beyond(actor, find_role(role))
     if tier is not None:
         validate_tier(tier)

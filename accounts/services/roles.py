@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from accounts.models import Role, User
-from accounts.models.role import grantable_permissions
+from accounts.models.role import code_of, grantable_permissions
 from accounts.services.guards import refuse_beyond
 from security import audit
 from security.audit import Kind
@@ -114,7 +114,7 @@ def _snapshot(role: Role) -> dict[str, Any]:
 
 def _permissions(codes: list[str]) -> list[Permission]:
     """Raises FieldError for a code that is none, or not ours to grant."""
-    known = {f"{p.content_type.app_label}.{p.codename}": p for p in grantable_permissions()}
+    known = {code_of(permission): permission for permission in grantable_permissions()}
     if unknown := sorted(set(codes) - known.keys()):
         names = ", ".join(unknown)
         raise FieldError(("permissions", "invalid_choice", f"There is no permission {names}."))

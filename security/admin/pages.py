@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from security.errors import AuthError, FieldError
+from security.errors import AuthError
 
 # What Django's own filters of a boolean, a foreign key and a date write into the address.
 OFFERED_LOOKUPS = ("", "__exact", "__isnull", "__gte", "__lt", "__pk__exact", "__name__exact")
@@ -18,6 +20,7 @@ OFFERED_LOOKUPS = ("", "__exact", "__isnull", "__gte", "__lt", "__pk__exact", "_
 
 # Rows that can be reached by turning pages; beyond them one searches or filters.
 MOST_LISTED = 1000
+CHANGED_MEANWHILE = "Somebody changed this meanwhile. Load the page again to see it."
 
 
 def operator(request: HttpRequest) -> Any:
@@ -89,7 +92,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **options: Any
     ) -> HttpResponse | None:
-        """ "All" are those listed: where more match, acting on all would do more than is seen."""
+        """Where more rows match than are listed, acting on all would do more than is seen."""
         everything = request.POST.get("select_across", "0") != "0"
         if everything and BoundedPaginator(queryset, self.list_per_page).is_cut:
             text = f"More than {MOST_LISTED} rows match: search or filter first."
@@ -104,8 +107,55 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, {"title": title} | (extra_context or {}))
 
 
+class SeenForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form that knows what its page showed: an old page would undo what happened since."""
+
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen"] = self.version()
+
+    def version(self) -> str:
+        """A text that differs whenever the row does."""
+        raise NotImplementedError
+
+    def clean(self) -> dict[str, Any] | None:
+        if "seen" in self.changed_data:
+            raise forms.ValidationError(CHANGED_MEANWHILE)
+        return super().clean()
+
+
 class ServiceAdmin(ReadOnlyAdmin):
     """A page whose form calls services; what they refuse is shown, and nothing is changed."""
+
+    # Those of "add", "change" and "delete" that the page offers to whose role permits them.
+    verbs: tuple[str, ...] = ()
+    # What goes with a deleted row; the page names it without loading it.
+    deletion_note = ""
+    delete_confirmation_template = "admin/security/delete_confirmation.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return "add" in self.verbs and ModelAdmin.has_add_permission(self, request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return "change" in self.verbs and ModelAdmin.has_change_permission(self, request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return "delete" in self.verbs and ModelAdmin.has_delete_permission(self, request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Never "delete selected", which passes the services by."""
+        actions: dict[str, Any] = super().get_actions(request)
+        return {name: action for name, action in actions.items() if name != "delete_selected"}
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **options: Any) -> Any:
+        """Without Django's buttons that change the related row: it has a page of its own."""
+        field: Any = super().formfield_for_dbfield(db_field, request, **options)
+        # The script of filter_horizontal needs the wrapper's element.
+        if db_field.many_to_one and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
 
     def changeform_view(
         self,
@@ -117,11 +167,43 @@ class ServiceAdmin(ReadOnlyAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except AuthError as error:
-            self.message_user(request, _sentences(error), messages.ERROR)
+            # The same page with what was typed, and why it was refused.
+            request.refused = error  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change, **options)
+        error = getattr(request, "refused", None)
+        return type(form.__name__, (_Refused, form), {"error": error}) if error else form
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The service has written it all."""
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        note = {"deletion_note": self.deletion_note}
+        try:
+            return super().delete_view(request, object_id, note | (extra_context or {}))
+        except AuthError as error:
+            self.message_user(request, error.sentences, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Django's would load every row that goes with it."""
+        return [], {}, set(), []
 
-def _sentences(error: AuthError) -> str:
-    if isinstance(error, FieldError):
-        return " ".join(detail for _, _, detail in error.errors)
-    return error.detail
+
+class _Refused:
+    """Puts what a service refused among the errors of a form, which is valid otherwise."""
+
+    error: AuthError
+
+    def full_clean(self) -> None:
+        form: Any = self
+        super().full_clean()  # type: ignore[misc]
+        for field, code, detail in getattr(self.error, "errors", ((None, "", self.error.detail),)):
+            shown = field if field in form.fields else None
+            form.add_error(shown, forms.ValidationError(detail, code=code))

@@ -4,11 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.test import Client, TestCase
 from django.urls import reverse
 
 from accounts.models import Role, User
 from tests.client import PASSWORD
+
+
+def change_path(row: Any, page: str = "change") -> str:
+    return reverse(
+        f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[quote(row.pk)]
+    )
 
 
 class Console(Client):
@@ -25,8 +32,8 @@ class Console(Client):
     def texts(self, answer: Any) -> list[str]:
         """The messages and errors that a page shows."""
         form = answer.context.get("adminform")
-        errors = form.form.non_field_errors() if form else []
-        return [*map(str, answer.context.get("messages", [])), *map(str, errors)]
+        errors = [text for texts in form.errors.values() for text in texts] if form else []
+        return [*map(str, answer.context.get("messages", [])), *errors]
 
     def html(self, path: str) -> str:
         answer = self.get(path)
@@ -34,8 +41,10 @@ class Console(Client):
         return str(answer.content.decode())
 
     def save_user(self, user: User, **changes: Any) -> Any:
-        """Send the user's form as the page shows it, with some fields changed."""
-        path = reverse("admin:accounts_user_change", args=[user.pk])
+        return self.save(change_path(user), **changes)
+
+    def save(self, path: str, **changes: Any) -> Any:
+        """Send a form as its page shows it, with some fields changed."""
         form = self.get(path).context["adminform"].form
         shown = {name: form[name].value() for name in form.fields}
         sent = {

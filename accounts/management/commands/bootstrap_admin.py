@@ -22,10 +22,7 @@ class Command(BaseCommand):
         try:
             admin = bootstrap_admin(password=password or generated)
         except AuthError as error:
-            fields = "; ".join(detail for _, _, detail in getattr(error, "errors", ()))
-            raise CommandError(
-                f"The first admin can't be made: {fields or error.detail}"
-            ) from error
+            raise CommandError(f"The first admin can't be made: {error.sentences}") from error
         if admin is None:
             return
         self.stdout.write(f"Made the first admin: {admin.email or admin.username}")
