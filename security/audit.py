@@ -1,6 +1,7 @@
 """The trail of who did what: record() is its only writer."""
 
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -76,11 +77,13 @@ def record(
     """Write one event inside the caller's transaction.
 
     `actor` is who did it (None: nobody signed in, or the service itself), `subject` the user it
-    was done to. `details` must be JSON and free of secrets; the values under PERSONAL_NAMES, at any
-    depth, are kept so that they can be erased, and stay out of the log, as does `unlogged`: details
-    too long for a log line.
+    was done to; a command has no actor, but an operator in the details. `details` must be JSON and
+    free of secrets; the values under PERSONAL_NAMES, at any depth, are kept so that they can be
+    erased, and stay out of the log, as does `unlogged`: details too long for a log line.
     """
     client = client or ClientInfo()
+    if client.operator:
+        details = {"operator": client.operator, **details}
     pk = uuid7()
     public, personal = split(details | (unlogged or {}))
     origin: dict[str, Any] = {"ip_address": client.ip_address, "user_agent": client.user_agent}
@@ -101,8 +104,10 @@ def record(
         **origin,
     )
     named = {"actor": event.actor_id, "subject": event.subject_id, "session": session_id}
-    logged = {name: public[name] for name in details}
-    logger.info(str(kind), **{name: str(pk) for name, pk in named.items() if pk}, **logged)
+    told = {name: str(pk) for name, pk in named.items() if pk}
+    told |= {name: public[name] for name in details}
+    # What is taken back is not told.
+    transaction.on_commit(partial(logger.info, str(kind), **told))
     return event
 
 

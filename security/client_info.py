@@ -34,6 +34,8 @@ class ClientInfo:
     ip_address: str | None = None
     user_agent: str = ""
     request_id: str = ""
+    # Who runs the command, where it is one: the operating system's name.
+    operator: str = ""
 
     @property
     def device(self) -> str:

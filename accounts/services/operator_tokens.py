@@ -10,10 +10,8 @@ from security.client_info import ClientInfo
 from security.errors import AccountInactive
 from sessions_app.services.sessions import open_for_operator
 
-CLIENT = ClientInfo(user_agent="issue_token")
 
-
-def issue_token(*, user: User, lifetime: timedelta, operator: str) -> AccessToken:
+def issue_token(*, user: User, lifetime: timedelta, client: ClientInfo) -> AccessToken:
     """An access token of a new session that ends with it; nothing can refresh it.
 
     Raises AccountInactive.
@@ -24,6 +22,6 @@ def issue_token(*, user: User, lifetime: timedelta, operator: str) -> AccessToke
         user = present.get(pk=user.pk)
         if not user.is_active:
             raise AccountInactive
-        session = open_for_operator(user=user, client=CLIENT, lifetime=lifetime, operator=operator)
+        session = open_for_operator(user=user, client=client, lifetime=lifetime)
     # The session ends first: on the second that it was opened in and its lifetime.
     return AccessToken.for_session(session, user, lifetime=lifetime)

@@ -4,13 +4,22 @@ import json
 import os
 import pwd
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from security.client_info import ClientInfo
+from security.errors import AuthError
 
 
 def _plain(text: str) -> str:
     return text
+
+
+def _text(value: Any) -> str:
+    """What JSON has no type for: moments as ISO 8601, ids as they are written."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def operator_name() -> str:
@@ -24,8 +33,30 @@ def operator_name() -> str:
     return f"{name} (sudo by {through})" if through else name
 
 
+def printable(text: str) -> str:
+    """Text that users wrote, without control characters for the operator's terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 class OperatorCommand(BaseCommand):
     """A command that scripts can use: 0 when it did its work, 1 when it could not."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        end = "Ends with 0 when it did its work, and with 1, a reason on stderr, when it could not."
+        return super().create_parser(prog_name, subcommand, **{"epilog": end} | options)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Raises CommandError for what a service refuses."""
+        try:
+            return super().execute(*args, **options)
+        except AuthError as error:
+            raise CommandError(error.sentences) from error
+
+    def client(self) -> ClientInfo:
+        """For services: this command, and who runs it."""
+        return ClientInfo(
+            user_agent=type(self).__module__.rpartition(".")[2], operator=operator_name()
+        )
 
     def run_from_argv(self, argv: list[str]) -> None:
         try:
@@ -35,13 +66,13 @@ class OperatorCommand(BaseCommand):
             raise SystemExit(1 if ended.code == 2 else ended.code) from None
 
     def print_json(self, value: Any) -> None:
-        self.stdout.write(json.dumps(value, default=str))
+        self.stdout.write(json.dumps(value, default=_text))
 
     def print_json_array(self, values: Iterable[Any]) -> None:
         """One array, written as it is read."""
         before = "["
         for value in values:
-            self.stdout.write(before + json.dumps(value, default=str), ending="")
+            self.stdout.write(before + json.dumps(value, default=_text), ending="")
             before = ",\n"
         self.stdout.write("[]" if before == "[" else "]")
 

@@ -42,9 +42,7 @@ def open_session(*, user: Any, client: ClientInfo, amr: list[str]) -> DeviceSess
     return session
 
 
-def open_for_operator(
-    *, user: Any, client: ClientInfo, lifetime: timedelta, operator: str
-) -> DeviceSession:
+def open_for_operator(*, user: Any, client: ClientInfo, lifetime: timedelta) -> DeviceSession:
     """A short session of a user that an operator acts in; audited as `token.issued`.
 
     It ends on a whole second, as the token for it does; opening it ends no other session.
@@ -57,7 +55,6 @@ def open_for_operator(
             subject=user,
             client=client,
             session_id=session.pk,
-            operator=operator,
             minutes=int(lifetime.total_seconds()) // 60,
         )
     return session
@@ -139,6 +136,7 @@ def end_in_slices(
     *,
     reason: EndReason,
     actor: Identified | None,
+    client: ClientInfo,
     on_slice: Callable[[int], None],
 ) -> int:
     """The same for any number of sessions, each slice a transaction of its own.
@@ -149,7 +147,7 @@ def end_in_slices(
     rest = sessions.filter(ended_at=None).order_by("pk")
     while sids := list(rest.values_list("pk", flat=True)[:SLICE]):
         chosen = DeviceSession.objects.filter(pk__in=sids)
-        ended += end_sessions(chosen, reason=reason, actor=actor)
+        ended += end_sessions(chosen, reason=reason, actor=actor, client=client)
         on_slice(ended)
         # Onwards, so that sessions opened meanwhile don't keep this going for ever.
         rest = rest.filter(pk__gt=sids[-1])

@@ -22,6 +22,7 @@ from accounts.models import User
 from security.key_material import describe, generate, thumbprint
 from security.key_rotation import ensure_first_keys, retire_expired, revoke, rotate
 from security.keyring import keyring
+from security.management.operator_command import operator_name
 from security.models import AuditEvent, SigningKey
 from security.sealing import SealBroken, seal, unseal
 from tests.client import PASSWORD, Client, assert_problem
@@ -310,7 +311,8 @@ def test_a_revoked_next_key_never_signs() -> None:
 def test_a_revocation_is_on_the_trail() -> None:
     kid = key("current").kid
     printed("rotate_keys", "--revoke", kid)
-    assert AuditEvent.objects.get(kind="key.revoked").details["kid"] == kid
+    event = AuditEvent.objects.get(kind="key.revoked")
+    assert event.details == {"operator": operator_name(), "kid": kid}
 
 
 # --- A key of one's own

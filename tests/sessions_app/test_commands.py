@@ -14,6 +14,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from accounts.models import User
+from security.management.operator_command import operator_name
 from security.models import AuditEvent, JobRun
 from sessions_app.models import DeviceSession
 from sessions_app.services import sessions as sessions_module
@@ -111,7 +112,7 @@ def test_a_users_sessions_are_revoked(phone: Client, desk: Client) -> None:
     assert (works(phone), works(desk)) == (False, True)
     event = AuditEvent.objects.get(kind="session.ended")
     assert event.actor_id is None
-    assert event.details == {"reason": "ended_by_staff"}
+    assert event.details == {"reason": "ended_by_staff", "operator": operator_name()}
 
 
 def test_everybodys_sessions_are_revoked(phone: Client, desk: Client) -> None:

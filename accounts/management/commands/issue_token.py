@@ -6,8 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from accounts.services.operator_tokens import issue_token
-from security.errors import AuthError
-from security.management.operator_command import OperatorCommand, operator_name
+from security.management.operator_command import OperatorCommand
 from sessions_app.management.people import find_user
 
 MOST_MINUTES = 60
@@ -29,12 +28,9 @@ class Command(OperatorCommand):
         given = str(options["minutes"])
         if not (given.isascii() and given.isdigit() and 1 <= int(given) <= MOST_MINUTES):
             raise CommandError(f"--minutes takes 1 to {MOST_MINUTES}, not {given!r}.")
-        try:
-            token = issue_token(
-                user=find_user(options["user"]),
-                lifetime=timedelta(minutes=int(given)),
-                operator=operator_name(),
-            )
-        except AuthError as error:
-            raise CommandError(error.detail) from error
+        token = issue_token(
+            user=find_user(options["user"]),
+            lifetime=timedelta(minutes=int(given)),
+            client=self.client(),
+        )
         self.stdout.write(str(token))

@@ -1,14 +1,14 @@
 """Lists the signing keys."""
 
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from security.management.operator_command import OperatorCommand
 from security.models import SigningKey
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "List the signing keys, the newest first; no private part is ever shown."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         fields = ("kid", "algorithm", "state", "created_at", "activated_at", "verifies_until")
         rows = list(SigningKey.objects.values(*fields))
         if options["json"]:
-            self.stdout.write(json.dumps(rows, default=lambda moment: moment.isoformat()))
+            self.print_json(rows)
             return
         for row in rows:
             created = row["created_at"].isoformat(timespec="seconds")

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from security.errors import KeyNotFound
 from security.key_rotation import ensure_first_keys, retire_expired, revoke, rotate
+from security.management.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Let the next signing key sign and publish another. Tokens signed before stay valid. "
         "Repeated within the time that other services may cache the keys, it changes nothing."
@@ -23,15 +23,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["revoke"]:
-            try:
-                revoke(options["revoke"])
-            except KeyNotFound as error:
-                raise CommandError(error.detail) from error
+            revoke(options["revoke"], client=self.client())
             self.stdout.write(f"revoked {options['revoke']}")
             return
         if ensure_first_keys():
             self.stdout.write("first keys made")
             return
         retire_expired()
-        kid = rotate()
+        kid = rotate(client=self.client())
         self.stdout.write(f"current {kid}" if kid else "nothing to do: rotated a moment ago")

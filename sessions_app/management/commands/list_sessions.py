@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from security.management.operator_command import OperatorCommand
+from security.management.operator_command import OperatorCommand, printable
 from sessions_app.management.people import find_user
 from sessions_app.models import DeviceSession
 
@@ -36,11 +36,6 @@ def _row(session: DeviceSession) -> dict[str, Any]:
     return row | {"user": session.user.get_username(), "live": session.is_live(timezone.now())}
 
 
-def _printable(text: str) -> str:
-    """A device is named by its user: no control characters on the operator's terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 class Command(OperatorCommand):
     help = "List live sessions, the newest first: id, user, device, address, last seen."
 
@@ -62,4 +57,4 @@ class Command(OperatorCommand):
             state = "live" if row["live"] else row["end_reason"] or "expired"
             cells = (row["id"], state, row["user"], row["device"], row["ip_address"] or "-")
             seen = row["last_seen_at"][:19]
-            self.stdout.write(_printable("  ".join([*map(str, cells), f"seen {seen}Z"])))
+            self.stdout.write(printable("  ".join([*map(str, cells), f"seen {seen}Z"])))

@@ -41,6 +41,7 @@ class Command(OperatorCommand):
                 sessions,
                 reason=EndReason.ENDED_BY_STAFF,
                 actor=None,
+                client=self.client(),
                 on_slice=lambda done: self.progress(done, max(done, total)),
             )
         if options["json"]:

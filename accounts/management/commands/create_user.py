@@ -1,0 +1,75 @@
+"""Makes a user."""
+
+import getpass
+import sys
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
+
+from accounts.management.user_commands import user_line, user_row
+from accounts.models import Role
+from accounts.services.registration import create_user
+from security.management.operator_command import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = (
+        "Make a user. On a terminal the password is asked for; an empty one, or none, makes a user "
+        "whom nobody signs in as until one is set. The trail says who did it."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", metavar="ADDRESS")
+        parser.add_argument("--username", metavar="NAME")
+        parser.add_argument("--first-name", default="", metavar="NAME")
+        parser.add_argument("--last-name", default="", metavar="NAME")
+        parser.add_argument("--role", default=Role.USER, metavar="ROLE", help="default: user")
+        parser.add_argument("--tier", metavar="TIER", help="default: the first of AUTH_TIERS")
+        parser.add_argument(
+            "--service",
+            action="store_true",
+            help="a service account: a username, no password, no e-mail address",
+        )
+        parser.add_argument(
+            "--password-stdin", action="store_true", help="read the password from a line of stdin"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = ("email", "username", "first_name", "last_name", "role", "tier")
+        password = self._password(options)
+        with transaction.atomic():
+            user = create_user(
+                **{name: options[name] for name in names},
+                password=password,
+                kind="service" if options["service"] else "person",
+                actor=None,
+                client=self.client(),
+            )
+            # A dry run is the real one, taken back: it meets every refusal that would come.
+            transaction.set_rollback(options["dry_run"])
+        if options["json"]:
+            self.print_json({"user": user_row(user), "dry_run": options["dry_run"]})
+            return
+        verb = "would make" if options["dry_run"] else "made"
+        self.stdout.write(f"{verb}: {user_line(user)}")
+
+    def _password(self, options: dict[str, Any]) -> str | None:
+        """Never an argument, which others on the machine could read. Raises CommandError."""
+        if options["password_stdin"]:
+            password = sys.stdin.readline().rstrip("\r\n")
+            if not password:
+                raise CommandError("There is no password on stdin.")
+            return password
+        if options["service"] or not sys.stdin.isatty():
+            return None
+        try:
+            password = getpass.getpass("Password (empty: none): ")
+            again = getpass.getpass("The same again: ") if password else password
+        except EOFError as error:
+            raise CommandError("No password was given.") from error
+        if password != again:
+            raise CommandError("The two passwords differ.")
+        return password or None
