@@ -1,10 +1,10 @@
 """API keys: see them and end them."""
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 from accounts.services.api_keys import revoke_api_key
 from security.admin.pages import ReadOnlyAdmin, operator
 from security.client_info import client_info
@@ -14,7 +14,8 @@ from security.client_info import client_info
 class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ("name", "user", "prefix", "created_at", "expires_at", "last_used_at", "live")
     list_select_related = ("user",)
-    search_fields = ("=prefix", "=user__email_key", "=user__username_key")
+    # Named for the search box.
+    search_fields = ("prefix", "user")
     search_help_text = "A whole prefix, e-mail address or username."
     sortable_by = ()
     fields = (
@@ -31,6 +32,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("live",)
     actions = ("revoke",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ApiKey], search_term: str
+    ) -> tuple[QuerySet[ApiKey], bool]:
+        found = Q(prefix=search_term) | Q(user__in=User.objects.for_identifier(search_term))
+        return (queryset.filter(found) if search_term else queryset), False
 
     @admin.display(boolean=True)
     def live(self, key: ApiKey) -> bool:

@@ -84,10 +84,17 @@ class OfVisibleSites(ReadOnlyAdmin):
 class MembershipAdmin(OfVisibleSites):
     list_display = ("user", "site", "created_at")
     list_select_related = ("user", "site")
-    search_fields = ("=user__email_key", "=user__username_key")
+    # Named for the search box.
+    search_fields = ("user",)
     search_help_text = "A whole e-mail address or username."
     fields = ("id", "user", "site", "created_at")
     actions = ("remove",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Membership], search_term: str
+    ) -> tuple[QuerySet[Membership], bool]:
+        people = User.objects.for_identifier(search_term)
+        return (queryset.filter(user__in=people) if search_term else queryset), False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("accounts.change_site")

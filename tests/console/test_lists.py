@@ -4,9 +4,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
+from accounts.models import ApiKey, Membership, User
 from security.admin import pages
 from security.models import AuditEvent
+from sessions_app.models import DeviceSession
+from tests.accounts.site_people import make_site
 from tests.client import Client
 from tests.console.conftest import Console
 
@@ -39,6 +41,35 @@ def test_nothing_is_counted_over_the_whole_table(operator: Console, path: str) -
     counts = [query["sql"] for query in captured if "COUNT(" in query["sql"]]
     assert len(counts) == 1
     assert f"LIMIT {pages.MOST_LISTED + 1}" in counts[0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["accounts/user", "accounts/apikey", "accounts/membership", "sessions_app/devicesession"],
+)
+def test_people_are_searched_by_their_stored_keys(operator: Console, path: str) -> None:
+    """Without case is as costly as the table is long; the keys are folded already."""
+    with CaptureQueriesContext(connection) as captured:
+        operator.html(f"/admin/{path}/?q=ALICE@Example.com")
+    found = " ".join(query["sql"] for query in captured)
+    assert "alice@example.com" in found
+    assert "UPPER(" not in found
+    assert "LIKE '%" not in found
+
+
+@pytest.mark.parametrize("name", ["alice", "ALICE@Example.com", "ａｌｉｃｅ"])  # noqa: RUF001
+def test_whose_rows_are_found_in_any_spelling(
+    operator: Console, client: Client, alice: User, bob: User, name: str
+) -> None:
+    make_site("North bridge", alice, bob)
+    Client().sign_in("bob")
+    client.sign_in("alice")
+    client.post("/api-keys", {"name": "script"})
+    for model in (Membership, DeviceSession, ApiKey):
+        path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        rows = operator.get(path, {"q": name}).context["cl"].result_list
+        assert [row.user_id for row in rows] == [alice.pk], path
+        assert not operator.get(path, {"q": "ali"}).context["cl"].result_list
 
 
 def test_the_pages_end_and_say_so(many: Console) -> None:
