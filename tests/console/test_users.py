@@ -273,7 +273,7 @@ def test_an_address_is_changed_and_has_to_be_verified_again(
     assert (after.email, after.email_verified) == ("Ally@Example.com", False)
     client.sign_in("ally@example.com")
     [event] = AuditEvent.objects.filter(kind="user.changed")
-    assert event.details["before"] == {"email": "alice@example.com"}
+    assert event.full_details["before"] == {"email": "alice@example.com"}
     answer = operator.save_user(after, email="root@example.com")
     assert "already exists" in " ".join(operator.texts(answer))
 
