@@ -1,5 +1,6 @@
 """The trail of who did what: record() is its only writer."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
@@ -135,6 +136,12 @@ def _empty(column: str, pk: UUID) -> int:
         )
         rest = events.filter(pk__gt=ids[-1])
     return erased
+
+
+def subjects_of(kind: Kind, *, among: Iterable[UUID]) -> set[UUID]:
+    """To which of these users such an event has happened."""
+    events = AuditEvent.objects.filter(kind=kind, subject_id__in=list(among))
+    return {pk for pk in events.values_list("subject_id", flat=True) if pk}
 
 
 def has_happened(kind: Kind) -> bool:

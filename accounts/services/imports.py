@@ -123,13 +123,17 @@ def _write(run: _Import, sound: list[Candidate]) -> list[Candidate]:
 
 
 def _free(run: _Import, sound: list[Candidate]) -> Iterator[Candidate]:
-    """Those whose names are free, asked in one query; who can't keep their id gets a new one."""
+    """Those whose names are free, asked once for all; who can't keep their id gets a new one."""
     present = User.objects.with_any(
         ids=[found.user.pk for found in sound],
         email_keys=[found.user.email_key for found in sound if found.user.email_key],
         username_keys=[found.user.username_key for found in sound if found.user.username_key],
     )
-    taken: set[object] = set()
+    # An id of somebody who was deleted stays theirs: the trail names them by it.
+    wanted = [found.user.pk for found in sound if found.keeps_id]
+    taken: set[object] = (
+        set(audit.subjects_of(Kind.USER_DELETED, among=wanted)) if wanted else set()
+    )
     for keys in present.values_list("pk", "email_key", "username_key"):
         taken.update(key for key in keys if key)
     for found in sound:

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.management import user_files
 from accounts.models import User
 from accounts.services import imports
+from accounts.services.users import delete_user
 from security.models import AuditEvent
 from tests.accounts.importing import BCRYPT, HASHED, HASHES, Import, jsonl
 from tests.client import Client
@@ -169,6 +170,13 @@ def test_an_id_that_is_taken_or_no_uuid_is_replaced(tmp_path: Path, alice: User)
     done = Import(tmp_path, jsonl(*rows))
     assert (done.summary["imported"], done.summary["ids_kept"]) == (4, 1)
     assert User.objects.get(pk=UUID_4).username == "grace"
+
+
+def test_the_id_of_a_deleted_user_is_given_to_nobody(tmp_path: Path, alice: User) -> None:
+    delete_user(user=alice, actor=None)
+    done = Import(tmp_path, jsonl(person("alice", id=str(alice.pk))))
+    assert (done.summary["imported"], done.summary["ids_kept"]) == (1, 0)
+    assert User.objects.get(username="alice").pk != alice.pk
 
 
 def test_who_exists_is_left_as_they_are(tmp_path: Path, alice: User) -> None:
