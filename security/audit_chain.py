@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from security.append_only import CONTENT, LINK, PERSONAL
 from security.audit import Kind
 from security.jobs import exclusively, keep_result, last_result
 from security.logs import get_logger
@@ -27,18 +28,7 @@ BATCH = 1000
 MOST_BATCHES = 100
 CHAINING = "chain-audit"
 VERIFYING = "verify-audit"
-COVERED = (
-    "id",
-    "kind",
-    "actor_id",
-    "subject_id",
-    "session_id",
-    "request_id",
-    "details",
-    "created_at",
-    "personal_digest",
-)
-READ = (*COVERED, "ip_address", "user_agent", "personal", "salt", "seq", "digest")
+READ = (*CONTENT, *PERSONAL, *LINK)
 FIRST_DIGEST = "0" * 64
 # One statement for a batch, which the ORM would make a CASE of a thousand branches.
 LINKING = (
@@ -95,7 +85,7 @@ def chain_batch() -> int:
     Raises IntegrityError when another process linked at the same time.
     """
     with transaction.atomic():
-        rows = list(AuditEvent.objects.unchained().order_by("pk").values(*COVERED)[:BATCH])
+        rows = list(AuditEvent.objects.unchained().order_by("pk").values(*CONTENT)[:BATCH])
         if not rows:
             return 0
         seq = AuditEvent.objects.last_seq()
@@ -115,7 +105,7 @@ def chain_batch() -> int:
 
 def link_digest(seq: int, previous: str, row: Row) -> str:
     """SHA-256 in hex over the number of the link, the digest before it and the event."""
-    covered = {name: _text(row[name]) for name in COVERED}
+    covered = {name: _text(row[name]) for name in CONTENT}
     return hashlib.sha256(canonical(covered | {"seq": seq, "previous": previous})).hexdigest()
 
 

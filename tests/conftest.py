@@ -84,6 +84,14 @@ def admin(make_user: Callable[..., User]) -> User:
     return make_user("root", role="admin")
 
 
+@pytest.fixture
+def operator(admin: User) -> Client:
+    """An admin who is signed in."""
+    client = Client()
+    client.sign_in("root")
+    return client
+
+
 @pytest.fixture(scope="session")
 def embedded_service() -> Iterator[Service]:
     """What `make run` gives a newcomer: SQLite, one process, worker and beat."""

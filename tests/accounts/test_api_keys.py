@@ -24,13 +24,6 @@ def owner(alice: User) -> Client:
     return client
 
 
-@pytest.fixture
-def operator(admin: User) -> Client:
-    client = Client()
-    client.sign_in("root")
-    return client
-
-
 def make_key(client: Client, **fields: Any) -> dict[str, Any]:
     answer = client.post("/api-keys", {"name": "script", **fields})
     assert answer.status_code == 201, answer.content

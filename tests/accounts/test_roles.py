@@ -14,13 +14,6 @@ BUILTIN = ["admin", "guest", "model_manager", "moderator", "user"]
 
 
 @pytest.fixture
-def operator(admin: User) -> Client:
-    client = Client()
-    client.sign_in("root")
-    return client
-
-
-@pytest.fixture
 def clerk(make_user: Any) -> Client:
     """Somebody who may edit roles, and view users."""
     role = Role.objects.create(name="clerk")

@@ -18,13 +18,6 @@ OPERATIONS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture
-def operator(admin: User) -> Client:
-    client = Client()
-    client.sign_in("root")
-    return client
-
-
 def test_each_does_what_it_is_called(operator: Client, alice: User) -> None:
     added = operator.post("/users/add_user", OPERATIONS[0][2])
     assert (added.status_code, added.json()["message"]) == (200, "User added successfully.")

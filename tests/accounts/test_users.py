@@ -16,14 +16,6 @@ MakeUser = Callable[..., User]
 
 
 @pytest.fixture
-def operator(admin: User) -> Client:
-    """An admin who is signed in."""
-    client = Client()
-    client.sign_in("root")
-    return client
-
-
-@pytest.fixture
 def moderator(make_user: MakeUser) -> Client:
     make_user("mod", role="moderator")
     client = Client()
