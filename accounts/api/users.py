@@ -87,10 +87,13 @@ def find_visible_user(view: APIView, pk: UUID, *, to_do: str | None) -> User:
 
 
 def role_named_by(changes: dict[str, Any], present: User) -> dict[str, Any]:
-    """The changes with `role` in the place of `is_admin` and `is_superuser`."""
+    """The changes with `role` in the place of `is_admin` and `is_superuser`.
+
+    A client that sends the whole user back means what differs; a new role goes before the flags.
+    """
     flags = [changes.pop(name) for name in ("is_admin", "is_superuser") if name in changes]
     wanted = [flag for flag in flags if flag != present.is_admin]
-    if wanted and "role" not in changes:
+    if wanted and changes.get("role", present.role_id) == present.role_id:
         changes["role"] = Role.ADMIN if wanted[0] else Role.USER
     return changes
 

@@ -266,6 +266,15 @@ class TestChanging:
         assert operator.put(f"/admin/users/{alice.pk}", {flag: True}).json()["role"] == "admin"
         assert operator.put(f"/admin/users/{alice.pk}", {flag: False}).json()["role"] == "user"
 
+    def test_a_flag_that_differs_counts_beside_the_present_role(
+        self, operator: Client, alice: User
+    ) -> None:
+        user = operator.get(f"/users/{alice.pk}").json()
+        path = f"/users/{alice.pk}"
+        assert operator.put(path, user | {"is_admin": True}).json()["role"] == "admin"
+        user = operator.get(path).json()
+        assert operator.put(path, user | {"role": "guest"}).json()["role"] == "guest"
+
     def test_a_whole_user_may_be_sent_back(self, operator: Client, alice: User) -> None:
         user = operator.get(f"/users/{alice.pk}").json()
         assert operator.put(f"/users/{alice.pk}", user).json() == user

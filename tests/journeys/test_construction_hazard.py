@@ -17,11 +17,20 @@ def http(embedded_service: Service) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def username(http: httpx.Client) -> str:
-    """A user of the document's; until an admin can add users, one who registers."""
+    """A user whom the admin added, as the document does."""
     name = f"hazard-{uuid4().hex[:12]}"
-    body = {"email": f"{name}@example.com", "username": name, "password": "your_password"}
-    assert http.post("/auth/register", json=body).status_code == 201
+    body = {"username": name, "password": "your_password", "role": "user"}
+    answer = http.post("/users/add_user", json=body, headers=admin_headers(http))
+    assert answer.status_code == 200, answer.text
     return name
+
+
+def admin_headers(http: httpx.Client) -> dict[str, str]:
+    sent = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+    answer = http.post("/auth/login", json=sent)
+    http.cookies.clear()
+    assert answer.status_code == 200
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 def log_in(http: httpx.Client, username: str) -> httpx.Response:
@@ -110,10 +119,67 @@ def test_the_docs_are_where_the_document_says(embedded_service: Service) -> None
 @pytest.fixture
 def operator(http: httpx.Client) -> dict[str, str]:
     """Headers of the service's admin."""
-    sent = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
-    answer = http.post("/auth/login", json=sent)
+    return admin_headers(http)
+
+
+@pytest.mark.parametrize("role", ["admin", "model_manager", "user", "guest"])
+def test_add_user_takes_every_role_of_the_document(
+    http: httpx.Client, operator: dict[str, str], role: str
+) -> None:
+    name = f"hazard-{uuid4().hex[:12]}"
+    body = {"username": name, "password": "new_password", "role": role}
+    answer = http.post("/users/add_user", json=body, headers=operator)
     assert answer.status_code == 200
-    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    assert answer.json()["message"] == "User added successfully."
+    sent = {"username": name, "password": "new_password"}
+    assert http.post("/auth/login", json=sent).json()["role"] == role
+    assert http.post("/users/add_user", json=body, headers=operator).status_code == 409
+
+
+def test_the_admin_renames_and_sets_a_password(
+    http: httpx.Client, username: str, operator: dict[str, str]
+) -> None:
+    new_name = f"renamed-{uuid4().hex[:12]}"
+    body = {"old_username": username, "new_username": new_name}
+    answer = http.put("/users/update_username", json=body, headers=operator)
+    assert answer.json()["message"] == "Username updated successfully."
+    assert log_in(http, username).status_code == 401
+    pair = log_in(http, new_name).json()
+    body = {"username": new_name, "new_password": "the_new_password"}
+    answer = http.put("/users/update_password", json=body, headers=operator)
+    assert answer.json()["message"] == "Password updated successfully."
+    assert log_in(http, new_name).status_code == 401
+    sent = {"username": new_name, "password": "the_new_password"}
+    assert http.post("/auth/login", json=sent).status_code == 200
+    headers = {"Authorization": f"Bearer {pair['access_token']}"}
+    assert http.get("/users/me", headers=headers).status_code == 401
+
+
+def test_the_admin_deactivates_activates_and_deletes(
+    http: httpx.Client, username: str, operator: dict[str, str]
+) -> None:
+    pair = log_in(http, username).json()
+    headers = {"Authorization": f"Bearer {pair['access_token']}"}
+    for is_active, status in ((False, 403), (True, 200)):
+        body = {"username": username, "is_active": is_active}
+        answer = http.put("/users/set_user_active_status", json=body, headers=operator)
+        assert answer.json()["message"] == "User active status updated successfully."
+        assert http.get("/users/me", headers=headers).status_code == 401
+        assert log_in(http, username).status_code == status
+    answer = http.post("/users/delete_user", json={"username": username}, headers=operator)
+    assert answer.json()["message"] == "User deleted successfully."
+    assert log_in(http, username).status_code == 401
+    answer = http.post("/users/delete_user", json={"username": username}, headers=operator)
+    assert answer.status_code == 404
+
+
+def test_the_admins_operations_are_for_admins(http: httpx.Client, username: str) -> None:
+    pair = log_in(http, username).json()
+    headers = {"Authorization": f"Bearer {pair['access_token']}"}
+    body = {"username": "x", "password": "new_password", "role": "admin"}
+    assert http.post("/users/add_user", json=body, headers=headers).status_code == 403
+    body = {"username": username, "new_password": "the_new_password"}
+    assert http.put("/users/update_password", json=body, headers=headers).status_code == 403
 
 
 def test_a_site_its_people_and_its_violations(

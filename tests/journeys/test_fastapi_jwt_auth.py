@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.service import Service
+from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
 
 
 @pytest.fixture
@@ -210,3 +210,59 @@ def test_health_and_openapi_are_where_the_document_says(
     assert httpx.get(f"{api}/openapi.json").json()["openapi"].startswith("3.")
     for path in ("/docs", "/redoc"):
         assert httpx.get(embedded_service.url + path).status_code == 200
+
+
+@pytest.fixture
+def admin(api: str) -> dict[str, str]:
+    """Headers of the first superuser."""
+    answer = httpx.post(
+        f"{api}/auth/login", data={"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+    )
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_the_permission_matrix_of_the_document(api: str, email: str, admin: dict[str, str]) -> None:
+    pair = log_in(api, email)
+    headers = {"Authorization": f"Bearer {pair['access_token']}"}
+    mine = f"{api}/users/{pair['user_id']}"
+    other_email = f"user-{uuid4().hex}@example.com"
+    other = f"{api}/users/{register(api, other_email).json()['id']}"
+
+    def may(method: str, url: str, **options: Any) -> bool:
+        return httpx.request(method, url, headers=headers, **options).is_success
+
+    change = {"full_name": "Jane Doe"}
+    role = {"role": "admin"}
+    as_user = [may("GET", f"{api}/users"), may("GET", other), may("PATCH", other, json=change)]
+    assert as_user == [False, False, False]
+    assert may("GET", mine)
+    assert may("PATCH", mine, json=change)
+    assert not may("PATCH", mine, json=role)
+
+    promoted = httpx.patch(mine, json={"role": "moderator"}, headers=admin)
+    assert promoted.json()["role"] == "moderator"
+    assert may("GET", f"{api}/users")
+    assert may("GET", other)
+    assert not may("PATCH", other, json=change)
+    assert not may("DELETE", other)
+
+    assert httpx.patch(mine, json=role, headers=admin).status_code == 200
+    assert may("PATCH", other, json=change | {"is_active": False})
+    assert may("DELETE", other)
+    assert not may("DELETE", mine), "nobody deletes themselves here"
+
+
+def test_the_list_is_paged_and_holds_no_password(api: str, admin: dict[str, str]) -> None:
+    answer = httpx.get(f"{api}/users?page_size=1", headers=admin).json()
+    assert len(answer["results"]) == 1
+    assert not [name for name in answer["results"][0] if "password" in name]
+    assert httpx.get(answer["next"], headers=admin).status_code == 200
+
+
+def test_a_deleted_user_cannot_sign_in(api: str, email: str, admin: dict[str, str]) -> None:
+    pair = log_in(api, email)
+    assert httpx.delete(f"{api}/users/{pair['user_id']}", headers=admin).status_code == 204
+    answer = httpx.post(
+        f"{api}/auth/login", data={"username": email, "password": "securepassword123"}
+    )
+    assert answer.status_code == 401

@@ -191,3 +191,33 @@ def test_general_endpoints(embedded_service: Service) -> None:
     assert {"timestamp", "uptime_seconds", "database"} <= set(health)
     for path in ("/docs", "/openapi.json"):
         assert httpx.get(embedded_service.url + path).status_code == 200
+
+
+def test_the_admin_reads_and_updates_users(api: str, name: str) -> None:
+    """With the trailing slash of the document, which is never answered by a redirect."""
+    admin = bearer(log_in(api, ADMIN_EMAIL, ADMIN_PASSWORD))
+    listed = httpx.get(f"{api}/users/", headers=admin)
+    assert listed.status_code == 200
+    user = next(one for one in listed.json()["results"] if one["username"] == name)
+    answer = httpx.put(f"{api}/users/{user['id']}", json=user | {"is_admin": True}, headers=admin)
+    assert answer.status_code == 200
+    assert answer.json()["is_admin"]
+    promoted = bearer(log_in(api, f"{name}@example.com"))
+    assert httpx.get(f"{api}/users/", headers=promoted).status_code == 200
+    body = {"is_admin": False}
+    assert httpx.put(f"{api}/users/{user['id']}", json=body, headers=admin).status_code == 200
+    assert httpx.get(f"{api}/users/", headers=promoted).status_code == 403
+
+
+def test_sessions_are_listed_and_ended_from_elsewhere(api: str, name: str) -> None:
+    first, second = (log_in(api, f"{name}@example.com") for _ in range(2))
+    sessions = httpx.get(f"{api}/sessions/", headers=bearer(first)).json()
+    assert len(sessions) == 2
+    assert [one["id"] for one in sessions if one["is_current"]] == [first["session_id"]]
+    assert {"user_agent", "ip_address", "created_at", "expires_at"} <= set(sessions[0])
+    url = f"{api}/sessions/{second['session_id']}"
+    assert httpx.delete(url, headers=bearer(first)).status_code == 204
+    assert httpx.get(f"{api}/users/me", headers=bearer(second)).status_code == 401
+    body = {"refresh_token": second["refresh_token"]}
+    assert httpx.post(f"{api}/auth/refresh", json=body).status_code == 401
+    assert httpx.delete(url, headers=bearer(first)).status_code == 404

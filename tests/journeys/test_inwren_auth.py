@@ -10,7 +10,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.service import Service
+from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
 
 
 @pytest.fixture
@@ -160,3 +160,34 @@ def test_deactivating_the_account(http: httpx.Client, email: str, bearer: dict[s
 def test_root_and_health_answer(embedded_service: Service) -> None:
     for path in ("/", "/health", "/docs", "/redoc"):
         assert httpx.get(embedded_service.url + path).status_code == 200
+
+
+@pytest.fixture
+def superuser(http: httpx.Client) -> dict[str, str]:
+    return {"Authorization": f"Bearer {log_in(http, ADMIN_EMAIL, ADMIN_PASSWORD)['access_token']}"}
+
+
+def test_the_admin_endpoints(
+    http: httpx.Client, email: str, bearer: dict[str, str], superuser: dict[str, str]
+) -> None:
+    user = http.get("/users/me", headers=bearer).json()
+    path = f"/admin/users/{user['id']}"
+    listed = http.get("/admin/users", headers=superuser).json()["results"]
+    assert user["id"] in [one["id"] for one in listed]
+    assert http.get(path, headers=superuser).json() == user
+
+    answer = http.put(path, json={"tier": "premium"}, headers=superuser)
+    assert answer.json()["tier"] == "premium"
+    token = log_in(http, email)["access_token"]
+    assert jwt.decode(token, options={"verify_signature": False})["tier"] == "premium"
+    assert http.put(path, json={"is_superuser": True}, headers=superuser).json()["is_superuser"]
+    assert http.get("/admin/users", headers=bearer).status_code == 200
+    assert http.put(path, json={"is_superuser": False}, headers=superuser).status_code == 200
+    assert http.get("/admin/users", headers=bearer).status_code == 403
+
+    inactive = http.put(path, json={"is_active": False}, headers=superuser)
+    assert inactive.json()["is_active"] is False
+    assert http.get("/users/me", headers=bearer).status_code == 401
+    assert http.delete(path, headers=superuser).status_code == 204
+    assert http.get(path, headers=superuser).status_code == 404
+    assert register(http, email).status_code == 201
