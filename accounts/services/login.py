@@ -16,6 +16,7 @@ from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
 from security.errors import AccountInactive, InvalidCredentials, PasswordExpired
+from security.keyring import keyring
 from security.metrics import SIGN_INS
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_beyond_limit, open_session
@@ -48,7 +49,7 @@ def log_in(
 
     `new_password` takes the place of one that an operator set to expire, else it is not looked at.
     Raises InvalidCredentials alike for an unknown user and a wrong password, and AccountInactive,
-    PasswordExpired or FieldError only after a right one.
+    PasswordExpired, FieldError or SigningUnavailable only after a right one.
     """
     user, may_be_new = _find(identifier, client)
     if not check_password(user, password) or user is None:
@@ -59,6 +60,8 @@ def log_in(
             _refuse(user, client, reason=PasswordExpired.code)
             raise PasswordExpired
         replace_expired_password(user=user, new_password=new_password, client=client)
+    # No session is opened whose tokens can't be signed.
+    keyring.signing_pair()
     with transaction.atomic():
         # Deactivation and password change update the same row: whoever is second sees the first.
         present = User.objects.filter(pk=user.pk, is_active=True, password=user.password)

@@ -58,9 +58,7 @@ class AuditEventsViewSet(GenericViewSet[AuditEvent]):
 
     @extend_schema(operation_id="audit_events_list", parameters=[EventQuery])
     def list(self, request: SignedInRequest) -> Response:
-        given = EventQuery(data=request.query_params)
-        given.is_valid(raise_exception=True)
-        asked = given.validated_data
+        asked = EventQuery.read(request)
         events: Any = find_events(**{name: asked[name] for name in FILTERS if name in asked})
         page = self.paginate_queryset(events)
         return self.get_paginated_response(EventOutput(page, many=True).data)

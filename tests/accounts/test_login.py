@@ -8,7 +8,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from accounts.models import User
-from security.models import AuditEvent
+from security.keyring import keyring
+from security.models import AuditEvent, SigningKey
 from sessions_app.models import DeviceSession
 from tests.client import PASSWORD, Client, assert_problem
 
@@ -246,3 +247,12 @@ def test_a_password_changed_during_the_rehash_is_not_taken_for_the_old_one(alice
     alice.save()
     assert reader.check_password(PASSWORD)
     assert reader.password != User.objects.get(pk=alice.pk).password
+
+
+def test_no_session_is_opened_whose_tokens_cannot_be_signed(client: Client, alice: User) -> None:
+    SigningKey.objects.filter(state="current").update(sealed_private_key="broken")
+    keyring.forget()
+    keyring._signing = None
+    body = {"username": "alice", "password": PASSWORD}
+    assert_problem(client.post("/auth/login", body), 503, "signing_unavailable")
+    assert not DeviceSession.objects.exists()
