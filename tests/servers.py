@@ -37,8 +37,11 @@ class PrivateServers:
         self.processes: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
         atexit.register(self.stop)
 
-    def postgresql(self) -> str:
-        """A database URL. PostgreSQL refuses root, so as root it runs as another user."""
+    def postgresql(self, **changed: str) -> str:
+        """A database URL; `changed` are settings of the server that shall differ from the tests'.
+
+        PostgreSQL refuses root, so as root it runs as another user.
+        """
         home = self.folder / "postgresql"
         home.mkdir()
         user = _unprivileged_user()
@@ -78,6 +81,7 @@ class PrivateServers:
             "max_wal_senders": 0,
             "max_connections": 200,
             "shared_buffers": "64MB",
+            **changed,
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         server = [binaries / "postgres", "-D", home / "data", *flags]

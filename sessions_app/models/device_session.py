@@ -43,10 +43,8 @@ class DeviceSessionQuerySet(models.QuerySet["DeviceSession"]):
         return self.filter(origin__in=(origin, ""))
 
     def over_since(self, moment: datetime) -> "DeviceSessionQuerySet":
-        """Ended, idle or expired before `moment`."""
-        return self.filter(
-            Q(ended_at__lt=moment) | Q(idle_expires_at__lt=moment) | Q(expires_at__lt=moment)
-        )
+        """Ended or idle before `moment`; what expired is idle, too (`idle_expiry`)."""
+        return self.filter(Q(ended_at__lt=moment) | Q(idle_expires_at__lt=moment))
 
 
 class DeviceSession(models.Model):

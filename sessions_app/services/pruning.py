@@ -1,9 +1,12 @@
 """Removing what nobody can use any more, a slice at a time."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -72,7 +75,11 @@ def count_prunable() -> dict[str, int]:
 
 
 def _over_sessions() -> QuerySet[DeviceSession]:
-    return DeviceSession.objects.over_since(timezone.now() - settings.AUTH_SESSION_RETENTION)
+    return DeviceSession.objects.over_since(_retained_since())
+
+
+def _retained_since() -> datetime:
+    return timezone.now() - settings.AUTH_SESSION_RETENTION
 
 
 def _expired_ledger() -> QuerySet[OutstandingToken]:
@@ -87,21 +94,61 @@ def _expired_console_sessions() -> QuerySet[Session]:
 
 
 def _prune_sessions() -> int:
-    over = _over_sessions()
-    deleted = 0
-    while ids := list(over.order_by("pk").values_list("pk", flat=True)[:SLICE]):
-        deleted += DeviceSession.objects.filter(pk__in=ids).delete()[0]
-    return deleted
+    """By one index after the other: what is over by either would be looked up by none."""
+    moment = _retained_since()
+    return sum(
+        _delete_in_slices(
+            DeviceSession.objects.filter(**{f"{column}__lt": moment}),
+            along=column,
+            delete=_delete_sessions,
+        )
+        for column in ("ended_at", "idle_expires_at")
+    )
 
 
 def _prune_blacklist() -> int:
-    expired = _expired_ledger()
-    deleted = 0
-    while ids := list(expired.order_by("pk").values_list("pk", flat=True)[:SLICE]):
-        BlacklistedToken.objects.filter(token_id__in=ids).delete()
-        deleted += OutstandingToken.objects.filter(pk__in=ids).delete()[0]
-    return deleted
+    """Its times have no index: this reads the ledger once, by its primary key."""
+    return _delete_in_slices(_expired_ledger(), along="pk", delete=_delete_ledger)
 
 
 def _prune_console_sessions() -> int:
-    return _expired_console_sessions().delete()[0]
+    return _delete_in_slices(
+        _expired_console_sessions(), along="expire_date", delete=_delete_console_sessions
+    )
+
+
+def _delete_in_slices(
+    rows: QuerySet[Any], *, along: str, delete: Callable[[list[Any]], int]
+) -> int:
+    """Delete `rows` in the order of an indexed column, each slice a transaction of its own.
+
+    A row that somebody holds is left to the next run, so neither waits for the other. `delete`
+    is given the primary keys of a slice and returns how many rows of the table it deleted.
+    """
+    deleted = 0
+    rest = rows.order_by(along)
+    while True:
+        with transaction.atomic():
+            free = rest.select_for_update(skip_locked=True).values_list("pk", along)
+            found = list(free[:SLICE])
+            if found:
+                deleted += delete([pk for pk, _ in found])
+        if len(found) < SLICE:
+            return deleted
+        # Onwards, past what is deleted but still in the index.
+        rest = rows.order_by(along).filter(**{f"{along}__gte": found[-1][1]})
+
+
+def _delete_sessions(ids: list[Any]) -> int:
+    return DeviceSession.objects.filter(pk__in=ids).delete()[0]
+
+
+def _delete_ledger(ids: list[Any]) -> int:
+    BlacklistedToken.objects.filter(token__in=ids).delete()
+    # Nothing else refers to them; delete() would load them all to look.
+    rows = OutstandingToken.objects.filter(pk__in=ids)
+    return rows._raw_delete(rows.db)
+
+
+def _delete_console_sessions(ids: list[Any]) -> int:
+    return Session.objects.filter(pk__in=ids).delete()[0]

@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import User
 from sessions_app.models import DeviceSession
 from sessions_app.services import pruning
+from tests.accounts.test_budgets import counted_sql
 from tests.client import Client
 
 
@@ -66,3 +68,33 @@ def test_the_ledger_grows_with_sessions_not_with_refreshes(client: Client, alice
     row = OutstandingToken.objects.get()
     assert token not in row.token
     assert BlacklistedToken.objects.get().token == row
+
+
+@pytest.mark.shared
+def test_what_is_over_is_found_by_index(alice: User) -> None:
+    sign_in_times(1)
+    DeviceSession.objects.update(ended_at=timezone.now() - timedelta(days=31))
+    with counted_sql() as statements:
+        pruning.prune()
+    looks = [sql for sql in statements if "sessions_app_devicesession" in sql and "SKIP" in sql]
+    assert len(looks) == 2
+    with connection.cursor() as cursor:
+        # The table is too small for the planner to bother.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        for sql, index in zip(looks, ["session_ended", "session_idle"], strict=True):
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert f"Index Scan using {index}" in plan, plan
+            assert "Sort" not in plan
+
+
+def test_a_slice_costs_two_statements_however_many_rows_it_has(alice: User) -> None:
+    for pair in sign_in_times(4):
+        Client().post("/auth/logout", {"refresh_token": pair["refresh_token"]})
+    DeviceSession.objects.update(ended_at=timezone.now() - timedelta(days=31))
+    OutstandingToken.objects.update(expires_at=timezone.now())
+    with counted_sql() as statements:
+        assert pruning.prune() == {"sessions": 4, "blacklist": 4, "console": 0}
+    # Two of the ledger, whose rows are in two tables, and the look-ups that find nothing.
+    assert len(statements) == 2 + 1 + 3 + 1
