@@ -22,7 +22,7 @@ from tests.servers import PrivateServers
 from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
 
 FEW = 1000
-ROUNDS = 300
+ROUNDS = 200
 PRUNABLE = 1_000_000
 QUIET_SECONDS = 30
 # A server as one would run it, where the tests' own trades safety for speed.

@@ -22,7 +22,7 @@ from accounts.models.user import BY_EMAIL, BY_USERNAME
 from accounts.services.registration import KINDS, create_user
 from accounts.services.users import change_user, delete_user
 from security.api.fields import TextField
-from security.api.pagination import KeysetPagination, PageInput
+from security.api.pagination import InTurn, KeysetPagination, PageInput
 from security.api.permissions import HasPermission
 from security.api.throttling import Limits, by_user
 from security.client_info import client_info
@@ -44,7 +44,9 @@ class UserQuery(PageInput):
     ordering = serializers.ChoiceField(
         required=False,
         choices=[sign + name for name in ORDERINGS for sign in ("", "-")],
-        help_text="Default `-created_at`. Who lacks a username is put by the e-mail address.",
+        help_text="Default `-created_at`; of a `search`, those found by the username, in its "
+        "order, before those found by the e-mail address. Who lacks a username is put by the "
+        "address.",
     )
 
 
@@ -140,13 +142,21 @@ class UsersViewSet(GenericViewSet[User]):
         people = people.filter(
             **{name: asked[name] for name in ("role", "tier", "is_active") if name in asked}
         )
-        if "search" in asked:
-            people = people.search(asked["search"])
-        ordering = asked.get("ordering", "-created_at")
+        page = self.paginate_queryset(self._in_order(people, asked))
+        return self.get_paginated_response(UserOutput(page, many=True).data)
+
+    def _in_order(self, people: Any, asked: dict[str, Any]) -> Any:
+        """What to cut the page from, found by the search and in the order that are asked for."""
+        search, ordering = asked.get("search"), asked.get("ordering")
+        if search and not ordering:
+            # In the order of an index, or a page would cost as much as there are users.
+            named, others = people.search_in_turn(search)
+            self.page_ordering = InTurn.ordering
+            return InTurn((named, "username_key"), (others, "email_key"))
+        ordering = ordering or "-created_at"
         sign = "-" if ordering.startswith("-") else ""
         self.page_ordering = (sign + ORDERINGS[ordering.removeprefix("-")],)
-        page = self.paginate_queryset(people)
-        return self.get_paginated_response(UserOutput(page, many=True).data)
+        return people.search(search) if search else people
 
     @extend_schema(operation_id="users_create", request=NewUserInput, responses={201: UserOutput})
     def create(self, request: UserRequest) -> Response:

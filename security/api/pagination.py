@@ -61,6 +61,58 @@ class KeysetPagination(CursorPagination):
         return f"cursor:{','.join(self.ordering)}"
 
 
+class InTurn:
+    """Lists one after the other, each in the order of a unique column that is never NULL in it.
+
+    KeysetPagination takes it for one list in the order of `place`. A database can't: no index has
+    the order of the whole, so it would sort all rows of all lists for each page.
+    """
+
+    ordering = ("place",)
+
+    def __init__(self, *lists: tuple[QuerySet[Any], str]) -> None:
+        self.lists = list(enumerate(lists))
+        self.backwards = False
+        self.beyond: tuple[int, str] | None = None
+
+    def order_by(self, ordering: str) -> "InTurn":
+        if ordering.startswith("-"):
+            self.backwards = True
+            self.lists.reverse()
+        return self
+
+    def filter(self, **place: str) -> "InTurn":
+        """Only what comes beyond a place, in the direction of the order."""
+        ((_, given),) = place.items()
+        turn, _, value = given.partition(":")
+        self.beyond = int(turn), value
+        return self
+
+    def __getitem__(self, part: slice) -> list[Any]:
+        """Places are unique, so a page never begins at an offset from one."""
+        found: list[Any] = []
+        for turn, (rows, column) in self.lists:
+            if len(found) < part.stop and not self._is_before(turn):
+                chosen = self._from_place(turn, rows, column)[: part.stop - len(found)]
+                found += [self._placed(row, turn, column) for row in chosen]
+        return found
+
+    def _is_before(self, turn: int) -> bool:
+        if self.beyond is None:
+            return False
+        return turn > self.beyond[0] if self.backwards else turn < self.beyond[0]
+
+    def _from_place(self, turn: int, rows: QuerySet[Any], column: str) -> QuerySet[Any]:
+        if self.beyond is not None and turn == self.beyond[0]:
+            side = "lt" if self.backwards else "gt"
+            rows = rows.filter(**{f"{column}__{side}": self.beyond[1]})
+        return rows.order_by(f"-{column}" if self.backwards else column)
+
+    def _placed(self, row: Any, turn: int, column: str) -> Any:
+        row.place = f"{turn}:{getattr(row, column)}"
+        return row
+
+
 def page_of(
     rows: QuerySet[Any], output: type[serializers.Serializer[Any]], request: Request
 ) -> Response:

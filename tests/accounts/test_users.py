@@ -1,10 +1,12 @@
 """Users as operators find, make, change and delete them."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from accounts.models import ApiKey, Role, User
 from security.models import AuditEvent
@@ -87,6 +89,58 @@ class TestFinding:
         assert names(operator.get("/users?search=bob@EXAMPLE")) == ["bob"]
         assert names(operator.get("/users?search=lice")) == []
         assert names(operator.get("/users?search=%25")) == []
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 4, 100])
+    def test_a_search_is_in_the_order_of_names_and_can_be_paged_both_ways(
+        self, operator: Client, make_user: MakeUser, size: int
+    ) -> None:
+        make_user("abel")
+        User.objects.update(email=None, email_key=None)
+        for name in ("ada", "Abe", "bert"):
+            make_user(name)
+        role = Role.objects.get(pk="user")
+        for email, username in (("abc@x.org", None), ("aaa@x.org", "zoe"), ("zzz@x.org", "abz")):
+            User(email=email, username=username, role=role, tier="free").save()
+        expected = ["Abe", "abel", "abz", "ada", "zoe", "abc@x.org"]
+        pages, url = [], f"/users?search=A&page_size={size}"
+        while url:
+            answer = operator.get(url)
+            pages.append(names(answer))
+            last, url = answer.json(), (answer.json()["next"] or "").partition("/api/v1")[2]
+        assert [name for page in pages for name in page] == expected
+        back = []
+        while last["previous"]:
+            answer = operator.get(last["previous"].partition("/api/v1")[2])
+            back.append(names(answer))
+            last = answer.json()
+        assert back == pages[-2::-1]
+
+    @pytest.mark.shared
+    def test_a_page_of_a_search_costs_the_same_however_many_are_found(
+        self, operator: Client
+    ) -> None:
+        with counted_sql() as statements:
+            operator.get("/users?search=a")
+        finding = [sql for sql in statements if "LIKE" in sql]
+        assert len(finding) == 2
+        with connection.cursor() as cursor:
+            # The table is too small for the planner to bother.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+            for sql, column in zip(finding, ["username_key", "email_key"], strict=True):
+                cursor.execute(f"EXPLAIN {sql}")
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+                assert re.search(rf"Index Scan using accounts_user_{column}\w+", plan), plan
+                assert "Sort" not in plan
+
+    @pytest.mark.shared
+    def test_keys_are_in_the_order_of_code_points_whatever_the_database_is(self, db: None) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT column_name, collation_name FROM information_schema.columns "
+                "WHERE table_name = 'accounts_user' AND column_name LIKE '%_key'"
+            )
+            assert dict(cursor.fetchall()) == {"email_key": "C", "username_key": "C"}
 
     def test_filters_narrow_the_list(self, operator: Client, alice: User, bob: User) -> None:
         User.objects.filter(pk=bob.pk).update(is_active=False, tier="premium")

@@ -27,7 +27,8 @@ INSERT INTO sessions_app_devicesession (id, user_id, generation, refresh_jti, re
     idle_expires_at, expires_at, created_at, last_seen_at, ended_at, end_reason, device, user_agent,
     origin, amr)
 SELECT gen_random_uuid(), person.id, 1, 'jti' || n, day, day + interval '14 days',
-    day + interval '90 days', day, day, CASE WHEN n %% 2 = 0 THEN day END, '', 'a device', '', '', '[]'
+    day + interval '90 days', day, day, CASE WHEN n %% 2 = 0 THEN day END, '', 'a device', '', '',
+    '[]'
 FROM generate_series(1, {ROWS}) AS n, (SELECT now() - interval '60 days' AS day) AS d,
     accounts_user AS person WHERE person.email_key = %s
 """
