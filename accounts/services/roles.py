@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
 
 from accounts.models import Role, User
 from accounts.models.role import code_of, grantable_permissions
@@ -90,13 +89,13 @@ def delete_role(*, role: Role, actor: User | None, client: ClientInfo | None = N
         refuse_beyond(actor, role)
         if role.is_builtin:
             raise RoleProtected("A built-in role can't be deleted.")
+        # Deleting would find out, too, by loading everybody who has it.
+        if User.objects.filter(role=role).exists():
+            raise RoleProtected("Somebody has this role.")
         audit.record(
             Kind.ROLE_DELETED, actor=actor, client=client, role=role.name, before=_snapshot(role)
         )
-        try:
-            role.delete()
-        except ProtectedError as error:
-            raise RoleProtected("Somebody has this role.") from error
+        role.delete()
 
 
 def _locked(role: Role) -> Role:

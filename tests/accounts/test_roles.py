@@ -131,6 +131,16 @@ def test_a_role_that_somebody_has_stays(operator: Client, make_user: Any) -> Non
     assert not AuditEvent.objects.filter(kind="role.deleted").exists()
 
 
+def test_nobody_is_loaded_to_see_whether_a_role_is_free(operator: Client, make_user: Any) -> None:
+    operator.post("/roles", {"name": "temp"})
+    make_user("someone", role="temp")
+    with counted_sql() as statements:
+        operator.delete("/roles/temp")
+    people = [sql for sql in statements if 'FROM "accounts_user"' in sql]
+    assert len(people) == 1
+    assert people[0].endswith("LIMIT 1")
+
+
 @pytest.mark.parametrize("body", [{"permissions": []}, {"console_access": False}])
 def test_the_admin_role_keeps_its_power(operator: Client, body: dict[str, Any]) -> None:
     assert_problem(operator.patch("/roles/admin", body), 409, "role_protected")
