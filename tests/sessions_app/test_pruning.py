@@ -98,3 +98,12 @@ def test_a_slice_costs_two_statements_however_many_rows_it_has(alice: User) -> N
         assert pruning.prune() == {"sessions": 4, "blacklist": 4, "console": 0}
     # Two of the ledger, whose rows are in two tables, and the look-ups that find nothing.
     assert len(statements) == 2 + 1 + 3 + 1
+
+
+@pytest.mark.shared
+def test_vacuum_locks_nobody_out_after_a_pruning(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reloptions FROM pg_class WHERE relname = 'sessions_app_devicesession'"
+        )
+        assert cursor.fetchone() == (["vacuum_truncate=off"],)
