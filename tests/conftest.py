@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 
 from accounts.models import Role, User
+from security import shared_cache
 from security.key_rotation import ensure_first_keys
 from security.keyring import keyring
 from tests.client import PASSWORD, Client
@@ -46,6 +47,12 @@ def fresh_keyring() -> Iterator[None]:
     """A test's changes to the keys are rolled back, so the process must forget them too."""
     yield
     keyring.forget()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine's cache is not a slow one: which of the two it is, is no test's business."""
+    monkeypatch.setattr(shared_cache, "SLOW_SECONDS", 10.0)
 
 
 @pytest.fixture
