@@ -6,3 +6,8 @@ import unicodedata
 def normalise_password(raw: str) -> str:
     """NFKC, the same before every hash and every check (NIST SP 800-63B-4, 3.1.1.2)."""
     return unicodedata.normalize("NFKC", raw)
+
+
+def is_text(raw: str) -> bool:
+    """Whether it can be written in UTF-8, which halves of surrogate pairs can't."""
+    return not any(unicodedata.category(letter) == "Cs" for letter in raw)

@@ -15,7 +15,8 @@ from security.errors import AuthError
 from security.limits import enforce
 
 # Django's form would set a password past accounts.services.passwords: untold, every session alive.
-LEFT_OUT = {"password_change", "password_change_done"}
+# "View on site" leads from any id to a page that no row here has.
+LEFT_OUT = {"password_change", "password_change_done", "view_on_site"}
 
 
 class SignInForm(AdminAuthenticationForm):

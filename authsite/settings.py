@@ -171,6 +171,7 @@ AUTH_REGISTRATION_OPEN = env.boolean("AUTH_REGISTRATION_OPEN", True)
 AUTH_TIERS = env.words("AUTH_TIERS", default=["free", "premium", "enterprise"])
 AUTH_SELF_SERVICE_TIERS = env.words("AUTH_SELF_SERVICE_TIERS", default=["free"])
 AUTH_REAUTHENTICATION_TTL = timedelta(minutes=env.number("AUTH_REAUTHENTICATION_MINUTES", 5))
+AUTH_API_KEY_LIMIT = env.number("AUTH_API_KEY_LIMIT", 100, least=1)
 AUTH_ADMIN_SET_PASSWORDS = env.choice(
     "AUTH_ADMIN_SET_PASSWORDS", ("allow", "expire", "refuse"), "allow"
 )

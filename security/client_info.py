@@ -14,6 +14,7 @@ from security.identifiers import uuid7
 
 Address = IPv4Address | IPv6Address
 
+HOST_AND_PORT = re.compile(r"([0-9.]+):[0-9]+|\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?", re.ASCII)
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 # Longer user agents are no browser's and cost the parser milliseconds.
 LONGEST_USER_AGENT = 512
@@ -89,13 +90,19 @@ def client_address(request: HttpRequest) -> str | None:
     address = parse_address(request.META.get("REMOTE_ADDR", ""))
     if _is_proxy(address):
         for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "")[-2000:].split(",")):
-            claimed = parse_address(hop)
+            claimed = parse_address(hop) or parse_address(_without_port(hop))
             if claimed is None:
                 break
             address = claimed
             if not _is_proxy(address):
                 break
     return str(address) if address else None
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies append the port that they saw: `192.0.2.1:443`, `[2001:db8::1]:443`."""
+    match = HOST_AND_PORT.fullmatch(hop.strip())
+    return (match[1] or match[2]) if match else ""
 
 
 def distrust_forwarding_headers(request: HttpRequest) -> None:

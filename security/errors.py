@@ -125,6 +125,12 @@ class RoleExists(AuthError):
     detail = "There is a role of this name."
 
 
+class TooManyKeys(AuthError):
+    code = "too_many_keys"
+    status = 409
+    detail = "The user has as many live keys as there may be; revoke one first."
+
+
 class RoleProtected(AuthError):
     code = "role_protected"
     status = 409

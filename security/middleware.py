@@ -15,7 +15,14 @@ from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
 
 from security.client_info import client_info, distrust_forwarding_headers, read_client_info
-from security.errors import AuthError, BodyTooLarge, HTTPSRequired, LengthRequired, Unavailable
+from security.errors import (
+    AuthError,
+    BodyTooLarge,
+    HTTPSRequired,
+    LengthRequired,
+    MalformedRequest,
+    Unavailable,
+)
 from security.logs import get_logger
 from security.meters import Usage
 from security.metrics import LATENCY, REQUESTS
@@ -46,6 +53,11 @@ class RequestContextMiddleware:
         response = self.get_response(request)
         response["X-Request-ID"] = info.request_id
         response["Permissions-Policy"] = PERMISSIONS_POLICY
+        if request.method == "HEAD" and not response.streaming:
+            # The answer's length without the answer (RFC 9110 section 9.3.2).
+            length = len(response.content)
+            response.content = b""
+            response["Content-Length"] = str(length)
         for name, value in rate_limit_headers(getattr(request, "usages", ())).items():
             response[name] = value
         # Whatever the path: nothing is stored but what a view itself calls cacheable.
@@ -122,6 +134,8 @@ class RequestLimitsMiddleware:
         length = int(given) if given.isascii() and given.isdigit() else 0
         if request.META.get("HTTP_TRANSFER_ENCODING") and not length:
             raise LengthRequired
+        if "%00" in request.META.get("QUERY_STRING", "") and not to_api:
+            raise MalformedRequest
         if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             _drain(request, length)
             raise BodyTooLarge

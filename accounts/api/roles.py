@@ -82,8 +82,8 @@ class RolesViewSet(GenericViewSet[Role]):
     }
 
     @property
-    def required_permission(self) -> str:
-        return self.codes[self.action]
+    def required_permission(self) -> str | None:
+        return self.codes.get(self.action)
 
     @extend_schema(operation_id="roles_list", responses=RoleOutput(many=True))
     def list(self, request: UserRequest) -> Response:

@@ -26,6 +26,7 @@ from security.api.pagination import InTurn, KeysetPagination, PageInput
 from security.api.permissions import HasPermission
 from security.api.throttling import Limits, by_user
 from security.client_info import client_info
+from security.errors import FieldError
 
 ORDERINGS = {"created_at": "id", "username": "by_username", "email": "by_email"}
 # Not even an operator: it is proven by a message to the address.
@@ -91,13 +92,18 @@ def find_visible_user(view: APIView, pk: UUID, *, to_do: str | None) -> User:
 def role_named_by(changes: dict[str, Any], present: User) -> dict[str, Any]:
     """The changes with `role` in the place of `is_admin` and `is_superuser`.
 
-    A client that sends the whole user back means what differs; a new role goes before the flags.
+    A client that sends the whole user back means what differs. Raises FieldError for a
+    contradiction.
     """
-    flags = [changes.pop(name) for name in ("is_admin", "is_superuser") if name in changes]
-    wanted = [flag for flag in flags if flag != present.is_admin]
-    if wanted and changes.get("role", present.role_id) == present.role_id:
-        changes["role"] = Role.ADMIN if wanted[0] else Role.USER
-    return changes
+    flags = {changes.pop(name) for name in ("is_admin", "is_superuser") if name in changes}
+    wanted = flags - {present.is_admin}
+    if not wanted:
+        return changes
+    named = Role.ADMIN if wanted == {True} else Role.USER
+    role = changes.get("role", present.role_id)
+    if role not in {present.role_id, named}:
+        raise FieldError(("role", "contradiction", "The role and the admin flags don't agree."))
+    return changes | {"role": named}
 
 
 class UsersViewSet(GenericViewSet[User]):

@@ -75,6 +75,16 @@ class Role(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def exceeds(self, other: "Role") -> bool:
+        """Whether it lets anybody do what `other` doesn't."""
+        if other.all_permissions:
+            return False
+        return (
+            self.all_permissions
+            or not self.codes <= other.codes
+            or (self.console_access and not other.console_access)
+        )
+
     @cached_property
     def codes(self) -> frozenset[str]:
         """The permissions this role grants, as `app.codename`."""

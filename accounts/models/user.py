@@ -185,6 +185,10 @@ class User(AbstractBaseUser):
         """Whether the console lets this user in."""
         return self.is_active and self.role.console_access
 
+    def outranks(self, other: "User") -> bool:
+        """Whether this user may do anything that `other` may not."""
+        return self.role.exceeds(other.role)
+
     def has_perm(self, perm: str, obj: object = None) -> bool:
         """Whether the role grants `app.codename`; one answer for API, console and tokens."""
         return self.is_active and (self.role.all_permissions or perm in self.role.codes)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -11,7 +12,7 @@ from accounts.services.live_keys import drop_keys_after_commit
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
-from security.errors import FieldError, GrantTooWide
+from security.errors import FieldError, GrantTooWide, NotFound, TooManyKeys
 
 
 def create_api_key(
@@ -26,11 +27,13 @@ def create_api_key(
 ) -> tuple[ApiKey, str]:
     """A key that acts as `user` within `scopes`, and its text, which is never seen again.
 
-    `quota` is how many requests it may make in the window of the role's own quota. Raises
-    GrantTooWide for a scope that the actor lacks and FieldError for one that the user lacks or an
-    expiry in the past.
+    `quota` is how many requests it may make in the window of the role's own quota. A key acts as
+    its user also where membership counts, so only who may everything makes one for somebody else.
+    Raises GrantTooWide for that and for a scope that the actor lacks, FieldError for one that the
+    user lacks or an expiry in the past, TooManyKeys and NotFound.
     """
-    if not set(scopes) <= actor.role.codes:
+    for_another = actor.pk != user.pk and not actor.role.all_permissions
+    if for_another or not set(scopes) <= actor.role.codes:
         raise GrantTooWide
     if unknown := sorted(set(scopes) - user.role.codes):
         raise FieldError(("scopes", "invalid_choice", f"The user lacks {', '.join(unknown)}."))
@@ -38,6 +41,11 @@ def create_api_key(
         raise FieldError(("expires_at", "invalid", "The key would have expired already."))
     text = new_key()
     with transaction.atomic():
+        # Whoever deletes the user, or makes another key, waits.
+        if not User.objects.select_for_update(no_key=True).filter(pk=user.pk).exists():
+            raise NotFound
+        if ApiKey.objects.live().filter(user=user).count() >= settings.AUTH_API_KEY_LIMIT:
+            raise TooManyKeys
         key = ApiKey.objects.create(
             user=user,
             name=name,

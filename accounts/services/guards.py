@@ -15,11 +15,7 @@ def refuse_beyond(actor: User | None, role: Role) -> None:
 
     `actor` None is the command line, which may do everything.
     """
-    if actor is None or actor.role.all_permissions:
-        return
-    if role.all_permissions or not role.codes <= actor.role.codes:
-        raise GrantTooWide
-    if role.console_access and not actor.role.console_access:
+    if actor is not None and role.exceeds(actor.role):
         raise GrantTooWide
 
 

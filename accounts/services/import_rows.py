@@ -163,6 +163,7 @@ def _time(name: str, values: Mapping[str, str]) -> datetime | None:
 def _uuid(given: str) -> UUID | None:
     """The id to keep; another system's number can't be one."""
     try:
-        return UUID(given)
+        found = UUID(given)
     except ValueError:
         return None
+    return found if found.version else None

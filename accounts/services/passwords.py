@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.emails import notify
 from accounts.models import User
-from accounts.passwords import normalise_password
+from accounts.passwords import is_text, normalise_password
 from accounts.services.guards import refuse_beyond, refuse_on_self
 from security import audit
 from security.audit import Kind
@@ -31,6 +31,8 @@ def check_password(user: User | None, raw: str) -> bool:
 
 def validate_password(raw: str, user: User | None, *, field: str) -> None:
     """Raises FieldError naming every rule that the password breaks."""
+    if not is_text(raw) or "\0" in raw:
+        raise FieldError((field, "invalid", "The password has characters that nobody can send."))
     try:
         password_validation.validate_password(normalise_password(raw), user)
     except ValidationError as error:

@@ -13,7 +13,7 @@ from accounts.services.passwords import must_expire, validate_password
 from security import audit
 from security.audit import Kind, has_happened
 from security.client_info import ClientInfo
-from security.errors import AlreadyRegistered, FieldError, RegistrationClosed
+from security.errors import AlreadyRegistered, AuthError, FieldError, RegistrationClosed
 
 # A person may get a password now or later; a service gets API keys.
 KINDS = ("person", "service")
@@ -146,12 +146,18 @@ def _create(
     if User.objects.same_identifiers(user).exists():
         raise AlreadyRegistered
     user.set_password(password)
-    user.role = Role.objects.get(pk=role)
+    user.role = find_role(role)
     try:
         with transaction.atomic():
             user.save(force_insert=True)
             audit.record(kind, actor=actor, subject=user, client=client, **details)
     except IntegrityError as error:
-        # Two at once passed the look above; the unique columns let one in.
-        raise AlreadyRegistered from error
+        raise lost_race(role) from error
     return user
+
+
+def lost_race(role: str) -> AuthError:
+    """What two at once came to who both had passed a look: the database let one in."""
+    if not Role.objects.filter(pk=role).exists():
+        return FieldError(("role", "invalid_choice", f"There is no role {role!r}."))
+    return AlreadyRegistered()

@@ -107,3 +107,5 @@ def _refuse_blank(name: str) -> None:
     """A name needs something to see; some blanks and marks are no white space to Python."""
     if not any(unicodedata.category(letter)[0] not in "CZ" for letter in name):
         raise FieldError(("name", "blank", "A site needs a name that can be seen."))
+    if any(unicodedata.category(letter)[0] == "C" for letter in name):
+        raise FieldError(("name", "invalid", "A site's name has no invisible characters."))

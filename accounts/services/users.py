@@ -7,15 +7,15 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.emails import notify
-from accounts.models import Role, User
+from accounts.models import User
 from accounts.services.guards import keep_one_admin, refuse_beyond, refuse_on_self, take_turns
 from accounts.services.live_keys import drop_user_after_commit
 from accounts.services.passwords import check_password
-from accounts.services.registration import check_identifiers, find_role, validate_tier
+from accounts.services.registration import check_identifiers, find_role, lost_race, validate_tier
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
-from security.errors import AlreadyRegistered, NotFound, ReauthenticationRequired
+from security.errors import NotFound, ReauthenticationRequired
 from sessions_app.models import DeviceSession
 from sessions_app.models.device_session import EndReason
 from sessions_app.services.sessions import end_sessions
@@ -49,7 +49,7 @@ def change_user(
                 _refuse(present, differing, actor)
                 _apply(present, differing, actor, client)
     except IntegrityError as error:
-        raise AlreadyRegistered from error
+        raise lost_race(changes.get("role", user.role_id)) from error
     return present
 
 
@@ -97,7 +97,8 @@ def delete_user(*, user: User, actor: User | None, client: ClientInfo | None = N
 
 def _locked(user: User) -> User:
     """The user as stored, held until the transaction ends. Raises NotFound."""
-    rows = User.objects.select_related("role").select_for_update(of=("self",))
+    # Not its key: ending a session refers to the user's row while it holds the session's.
+    rows = User.objects.select_related("role").select_for_update(of=("self",), no_key=True)
     present: User | None = rows.filter(pk=user.pk).first()
     if present is None:
         raise NotFound
@@ -128,7 +129,7 @@ def _apply(user: User, changes: dict[str, Any], actor: User | None, client: Clie
     before = {name: _value(user, name) for name in changes}
     for name, value in changes.items():
         if name == "role":
-            user.role = Role.objects.get(pk=value)
+            user.role = find_role(value)
         else:
             setattr(user, name, value)
     if IDENTIFIERS & changes.keys():

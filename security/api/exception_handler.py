@@ -10,6 +10,7 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from security.api.throttling import refused_too_often
 from security.errors import (
     AuthError,
     FieldError,
@@ -21,6 +22,7 @@ from security.errors import (
     RateLimited,
     Unavailable,
     UnsupportedMediaType,
+    UnusableToken,
 )
 from security.logs import get_logger
 from security.problems import CONTENT_TYPE, problem, problem_of
@@ -28,9 +30,15 @@ from security.problems import CONTENT_TYPE, problem, problem_of
 logger = get_logger(__name__)
 
 
-def exception_handler(error: Exception, _context: dict[str, Any]) -> Response | None:
+# Refused before the throttles, which come after the question who it is and what they may.
+EARLY = (NotAuthenticated, UnusableToken, PermissionMissing)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """None for what nobody foresaw: Django then logs it and answers 500 as a problem too."""
     known = _as_our_own(error)
+    if isinstance(known, EARLY):
+        known = refused_too_often(context["request"]) or known
     if known is not None:
         body, headers = problem_of(known)
         return _response(body, known.status, headers)
@@ -84,7 +92,9 @@ def _field_errors(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]
         for inner in detail:
             yield from _field_errors(inner, path)
     else:
-        yield path, getattr(detail, "code", "invalid"), str(detail)
+        # A sentence may repeat what was sent, also half of a surrogate pair, which has no UTF-8.
+        sentence = str(detail).encode("utf-8", "replace").decode()
+        yield path, getattr(detail, "code", "invalid"), sentence
 
 
 def _sentence(detail: Any) -> str:

@@ -57,8 +57,13 @@ class KeysetPagination(CursorPagination):
         except signing.BadSignature as error:
             raise FieldError(("cursor", "invalid", "This cursor is not of this list.")) from error
 
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        """The rows of the page; its cursors are good for the same list alone."""
+        self._list = request.path
+        return super().paginate_queryset(queryset, request, view)
+
     def _salt(self) -> str:
-        return f"cursor:{','.join(self.ordering)}"
+        return f"cursor:{self._list}:{','.join(self.ordering)}"
 
 
 class InTurn:

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from rest_framework.throttling import BaseThrottle
 
 from security.client_info import client_info, network_of
+from security.errors import RateLimited
 from security.limits import spend
 from security.meters import Usage
 
@@ -45,6 +46,20 @@ class LimitThrottle(BaseThrottle):
 
     def wait(self) -> float:
         return float(max(usage.resets_in for usage in self.usages if usage.exceeded))
+
+
+def refused_too_often(request: Any) -> RateLimited | None:
+    """Counts a request that was refused before any throttle saw it; the error if it is too much.
+
+    It counts for whom it came from, as far as that is known.
+    """
+    if getattr(request._request, "usages", None) is not None:
+        return None
+    user = getattr(request, "_user", None)
+    usages = user.usages if user else spend({"anonymous": by_address(request) or ""})
+    note_usages(request, usages)
+    waits = [usage.resets_in for usage in usages if usage.exceeded]
+    return RateLimited(max(waits)) if waits else None
 
 
 def by_address(request: Any) -> str | None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TextIO
@@ -38,6 +39,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def _is_text(argument: str) -> bool:
+    """Bytes of the terminal that are not UTF-8 arrive as halves of surrogate pairs (PEP 383)."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class OperatorCommand(BaseCommand):
     """A command that scripts can use: 0 when it did its work, 1 when it could not."""
 
@@ -59,6 +69,9 @@ class OperatorCommand(BaseCommand):
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
+        if not all(_is_text(argument) for argument in argv):
+            self.stderr.write("CommandError: An argument is not text in UTF-8.")
+            sys.exit(1)
         try:
             super().run_from_argv(argv)
         except SystemExit as ended:

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from security.api.permissions import HasPermission
 from security.api.requests import SignedInRequest
 from security.client_info import client_info
+from security.errors import GrantTooWide
 from sessions_app.api.sessions import RevokedOutput, SessionOutput
 from sessions_app.models import DeviceSession
 from sessions_app.models.device_session import EndReason
@@ -44,7 +45,8 @@ class UserSessionsView(APIView):
         return Response(SessionOutput(sessions, many=True, context=context).data)
 
     def delete(self, request: SignedInRequest, pk: UUID) -> Response:
-        self._check(pk)
+        if self._check(pk).outranks(request.user):
+            raise GrantTooWide
         revoked = end_sessions(
             DeviceSession.objects.live().for_user(pk),
             reason=EndReason.ENDED_BY_STAFF,
@@ -53,10 +55,12 @@ class UserSessionsView(APIView):
         )
         return Response({"revoked": revoked})
 
-    def _check(self, pk: UUID) -> None:
+    def _check(self, pk: UUID) -> Any:
         """Raises Http404 for a user whom the caller may not see, else asks for the permission."""
         people: Any = get_user_model()._default_manager
-        user = people.visible_to(self.request.user, to_do=self.to_do).filter(pk=pk).first()
+        visible = people.visible_to(self.request.user, to_do=self.to_do)
+        user = visible.select_related("role").filter(pk=pk).first()
         if user is None:
             raise Http404
         self.check_object_permissions(self.request, user)
+        return user

@@ -55,9 +55,10 @@ def spend(*, sid: UUID, generation: int, jti: str, client: ClientInfo) -> Spendi
             for name, value in successor.items():
                 setattr(session, name, value)
             return Spending(Outcome.ROTATED, session)
-        session.refresh_from_db()
-        if not session.is_live(now):
-            return Spending(Outcome.ENDED, session)
+        found = DeviceSession.objects.select_related("user__role").filter(pk=sid).first()
+        if found is None or not found.is_live(now):
+            return Spending(Outcome.ENDED, found)
+        session = found
     return Spending(_outcome_of_spent(session, generation), session)
 
 

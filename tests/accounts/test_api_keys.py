@@ -12,7 +12,10 @@ from django.utils import timezone
 from accounts.api_keys import new_key, prefix_of
 from accounts.key_use import key_use
 from accounts.models import ApiKey, Role, User
+from accounts.services.api_keys import create_api_key
 from accounts.services.users import change_user
+from security.client_info import ClientInfo
+from security.errors import NotFound
 from security.models import AuditEvent
 from tests.client import Client, assert_problem
 
@@ -105,15 +108,19 @@ def test_an_operator_cannot_give_a_user_more_than_the_user_has(
     assert_problem(operator.get(f"/users/{uuid4()}/api-keys"), 404, "not_found")
 
 
-def test_a_role_with_the_permission_may_make_keys_for_others(
-    alice: User, make_user: Any, db: None
+def test_only_who_may_everything_makes_keys_for_others(
+    operator: Client, alice: User, make_user: Any
 ) -> None:
+    """A key acts as its user, also in sites that only the user belongs to."""
+    assert operator.post(f"/users/{alice.pk}/api-keys", {"name": "x"}).status_code == 201
     role = Role.objects.create(name="keeper")
     role.permissions.set(Permission.objects.filter(codename__in=["add_apikey", "view_apikey"]))
     make_user("keeper", role="keeper")
     keeper = Client()
     keeper.sign_in("keeper")
-    assert keeper.post(f"/users/{alice.pk}/api-keys", {"name": "x"}).status_code == 201
+    refused = keeper.post(f"/users/{alice.pk}/api-keys", {"name": "x"})
+    assert_problem(refused, 403, "grant_too_wide")
+    assert len(keeper.get(f"/users/{alice.pk}/api-keys").json()) == 1
 
 
 def test_a_revoked_key_is_refused_at_once(owner: Client) -> None:
@@ -171,6 +178,22 @@ def test_the_last_use_is_noted(owner: Client) -> None:
     assert key_use.flush() == 0, "at most once a minute"
     Client(made["key"][:-1] + "x").get("/users/me")
     assert owner.get("/api-keys").json()[0]["last_used_at"] == noted
+
+
+def test_a_user_has_so_many_live_keys_and_no_more(owner: Client, settings: Any) -> None:
+    settings.AUTH_API_KEY_LIMIT = 2
+    made = [make_key(owner) for _ in range(2)]
+    assert_problem(owner.post("/api-keys", {"name": "x"}), 409, "too_many_keys")
+    assert owner.delete(f"/api-keys/{made[0]['id']}").status_code == 204
+    make_key(owner)
+
+
+def test_a_key_of_a_user_who_is_gone_is_not_made(admin: User, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).delete()
+    with pytest.raises(NotFound):
+        create_api_key(
+            user=alice, name="x", scopes=[], expires_at=None, actor=admin, client=ClientInfo()
+        )
 
 
 def test_deactivation_ends_the_keys_of_the_user(owner: Client) -> None:

@@ -6,6 +6,8 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from accounts.models import Role, User
+from accounts.services.registration import lost_race
+from security.errors import AlreadyRegistered, FieldError
 from security.models import AuditEvent
 from tests.accounts.test_budgets import counted_sql
 from tests.client import Client, assert_problem
@@ -202,3 +204,24 @@ def test_the_permissions_are_listed_by_code(operator: Client) -> None:
     permissions = {p["code"]: p["name"] for p in operator.get("/permissions").json()}
     assert permissions["accounts.view_user"] == "Can view user"
     assert not [code for code in permissions if code.startswith(("auth.", "admin."))]
+
+
+@pytest.mark.parametrize("path", ["/roles", "/roles/user", "/users", "/sites", "/keys"])
+def test_an_unknown_method_is_405_whoever_asks(path: str, alice: User) -> None:
+    client = Client()
+    client.sign_in("alice")
+    for method in ("OPTIONS", "TRACE", "FOO"):
+        answer = client.django.generic(
+            method,
+            f"/api/v1{path}",
+            headers={"authorization": f"Bearer {client.access_token}"},
+        )
+        assert answer.status_code in {403, 405}, answer.content
+
+
+def test_a_role_that_went_away_meanwhile_is_named(
+    db: None,
+) -> None:
+    error = lost_race("gone")
+    assert isinstance(error, FieldError)
+    assert isinstance(lost_race("user"), AlreadyRegistered)

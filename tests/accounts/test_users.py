@@ -166,7 +166,11 @@ class TestFinding:
     def test_a_wrong_query_is_said_to_be_wrong(self, operator: Client, query: str) -> None:
         assert_problem(operator.get(f"/users?{query}"), 422, "validation_error")
 
-    def test_a_cursor_belongs_to_its_order(self, operator: Client, alice: User, bob: User) -> None:
+    def test_a_cursor_belongs_to_its_list_and_order(
+        self, operator: Client, alice: User, bob: User
+    ) -> None:
+        cursor = operator.get("/users?page_size=1").json()["next"].partition("?")[2]
+        assert_problem(operator.get(f"/audit/events?{cursor}"), 422, "validation_error")
         url = operator.get("/users?page_size=1").json()["next"].partition("/api/v1")[2]
         assert_problem(operator.get(f"{url}&ordering=username"), 422, "validation_error")
 
@@ -258,6 +262,7 @@ class TestMaking:
             ({"username": "x", "kind": "service", "password": PASSWORD}, "kind"),
             ({"username": "x", "kind": "service", "email": "x@example.com"}, "kind"),
             ({"username": "x", "kind": "robot"}, "kind"),
+            ({"username": "x", "kind": "\ud800"}, "kind"),
             ({}, "username"),
             ({"email": "no address"}, "email"),
             ({"username": "x", "role": "emperor"}, "role"),
@@ -327,7 +332,22 @@ class TestChanging:
         path = f"/users/{alice.pk}"
         assert operator.put(path, user | {"is_admin": True}).json()["role"] == "admin"
         user = operator.get(path).json()
-        assert operator.put(path, user | {"role": "guest"}).json()["role"] == "guest"
+        answer = operator.put(path, user | {"is_admin": False, "is_superuser": False})
+        assert answer.json()["role"] == "user"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"is_superuser": True, "role": "guest"},
+            {"is_admin": True, "role": "moderator"},
+        ],
+    )
+    def test_contradictions_are_refused(
+        self, operator: Client, alice: User, body: dict[str, Any]
+    ) -> None:
+        answer = operator.patch(f"/users/{alice.pk}", body)
+        assert_problem(answer, 422, "validation_error")
+        assert User.objects.get(pk=alice.pk).role_id == "user"
 
     def test_a_whole_user_may_be_sent_back(self, operator: Client, alice: User) -> None:
         user = operator.get(f"/users/{alice.pk}").json()
@@ -439,6 +459,25 @@ class TestGrantingNoMoreThanOnesOwn:
         assert_problem(helpdesk.delete(path), 403, "grant_too_wide")
         body = {"username": "root", "new_password": PASSWORD}
         assert_problem(helpdesk.put("/users/update_password", body), 403, "grant_too_wide")
+
+    def test_their_sessions_are_left_alone(self, admin: User, make_user: MakeUser) -> None:
+        role = Role.objects.create(name="warden")
+        role.permissions.set(
+            _permissions(
+                "view_devicesession", "delete_devicesession", "view_site", "view_violation"
+            )
+        )
+        make_user("warden", role="warden")
+        make_user("pupil")
+        client, chief, pupil = Client(), Client(), Client()
+        client.sign_in("warden")
+        chief.sign_in("root")
+        pupil.sign_in("pupil")
+        answer = client.delete(f"/users/{admin.pk}/sessions")
+        assert_problem(answer, 403, "grant_too_wide")
+        assert chief.get("/users/me").status_code == 200
+        path = f"/users/{User.objects.get(username='pupil').pk}/sessions"
+        assert client.delete(path).json() == {"revoked": 1}
 
 
 class TestDeleting:

@@ -404,3 +404,9 @@ class TestReadOnlyPages:
 )
 def test_a_list_can_be_filtered_only_as_it_offers(operator: Console, query: str) -> None:
     assert operator.get(f"/admin/{query}").status_code == 400
+
+
+def test_what_a_page_cannot_hold_is_no_error_of_ours(operator: Console) -> None:
+    assert operator.get("/admin/r/1/1/").status_code == 404
+    for path in ("accounts/user/?role__exact=", "security/auditevent/?kind="):
+        assert operator.get(f"/admin/{path}%00").status_code == 400

@@ -93,6 +93,19 @@ class TestTheTable:
         statuses = [Client().post("/auth/logout").status_code for _ in range(3)]
         assert statuses == [200, 200, 429]
 
+    @pytest.mark.parametrize("token", [None, "nonsense", "ak_0123abcd_forged"])
+    def test_so_is_what_is_refused_for_who_asks(self, rates: Any, token: str | None) -> None:
+        rates(anonymous="2/m")
+        client = Client(token)
+        answers = [client.get(path) for path in ("/users/me", "/sessions", "//metrics", "/roles")]
+        assert [answer.status_code for answer in answers] == [401, 401, 429, 429]
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+
+    def test_a_refused_refresh_counts_once(self, rates: Any) -> None:
+        rates(anonymous="1/m", refresh_address="2/m")
+        answers = [Client().refresh("nonsense").status_code for _ in range(3)]
+        assert answers == [401, 401, 429]
+
     @pytest.mark.parametrize("path", ["//health/live", "//health", "//.well-known/jwks.json", "//"])
     def test_what_machines_ask_all_the_time_is_free(self, rates: Any, path: str) -> None:
         rates(anonymous="1/m")
@@ -164,6 +177,14 @@ class TestNoWayAround:
             return int(log_in(f"n{address}", **options).status_code)
 
         assert [through("192.0.2.1"), through("192.0.2.2"), through("192.0.2.1")] == [401, 401, 429]
+
+    @pytest.mark.parametrize("hop", ["192.0.2.1:443", "[2001:db8::1]:443", "[2001:db8::1]"])
+    def test_a_proxy_may_append_the_port(self, rates: Any, settings: Any, hop: str) -> None:
+        settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+        rates(login_address="1/m")
+        for other, status in (("192.0.2.77:1", 401), (hop, 401), (hop, 429)):
+            options = from_address("10.0.0.1", **{"X-Forwarded-For": other})
+            assert log_in(f"n{other}", **options).status_code == status
 
     def test_forged_tokens_use_up_no_session(self, alice: User, rates: Any) -> None:
         rates(refresh="1/m")

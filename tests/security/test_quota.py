@@ -59,6 +59,14 @@ def test_beyond_it_the_answer_is_429_until_the_window_ends(signed_in: Client) ->
         assert 1 <= int(answer.headers["Retry-After"]) <= 50
 
 
+def test_what_is_forbidden_counts_and_is_refused_too(signed_in: Client) -> None:
+    for expected in (2, 1, 0):
+        answer = signed_in.get("/users")
+        assert_problem(answer, 403, "permission_denied")
+        assert left(answer)[0] == expected
+    assert_problem(signed_in.get("/users"), 429, "rate_limited")
+
+
 def test_all_sessions_and_keys_of_a_user_share_it(signed_in: Client, alice: User) -> None:
     key = Client(signed_in.post("/api-keys", {"name": "x"}).json()["key"])
     other = Client()
