@@ -15,7 +15,9 @@ application = get_wsgi_application()
 import_module(settings.ROOT_URLCONF)
 errors = [message for message in run_checks(tags=["auth_settings"]) if message.level >= ERROR]
 if errors:
-    sys.exit("\n".join(str(error) for error in errors))
+    sys.stderr.write("".join(f"{error}\n" for error in errors))
+    # gunicorn ends at this code of a process; at any other it would start the next one, for ever.
+    sys.exit(3)
 
 # Models can be imported only now.
 from security.cache_watch import cache_watch  # noqa: E402

@@ -49,6 +49,7 @@ def run(service: Service, *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
 
 
@@ -119,6 +120,15 @@ def test_an_unreachable_database_is_named() -> None:
     failed = run(service, "manage.py", "quickstart")
     assert failed.returncode == 1
     assert "The database can't be used" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_the_web_server_alone_refuses_wrong_settings_and_does_not_try_again() -> None:
+    service = Service.embedded(WEB_PROCESSES="2")
+    failed = run(service, "-m", "gunicorn", "--config", "python:authsite.gunicorn")
+    assert failed.returncode == 3
+    assert "(auth.E006) WEB_PROCESSES is more than 1, but there is no REDIS_URL." in failed.stderr
+    assert failed.stderr.count("Booting worker") <= 2
     assert "Traceback" not in failed.stderr
 
 
