@@ -47,11 +47,14 @@ def when_ready(server: Any) -> None:
     """Give up on a client that stops in the middle of a request; its thread serves others again.
 
     Accepted sockets inherit the listener's deadline for each read. Against many such clients at
-    once put a proxy in front that reads whole requests first.
+    once put a proxy in front that reads whole requests first. A client that sends nothing at all
+    is not even accepted, where the system can wait with that (Linux can).
     """
     deadline = struct.pack("ll", READ_SECONDS, 0)
     for listener in server.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, deadline)
+        if hasattr(socket, "TCP_DEFER_ACCEPT"):
+            listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, READ_SECONDS)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

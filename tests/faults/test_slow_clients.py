@@ -23,6 +23,18 @@ def test_half_sent_requests_do_not_stop_the_service(embedded_service: Service) -
             client.close()
 
 
+def test_connections_without_a_request_hold_no_thread(embedded_service: Service) -> None:
+    """So many that they would keep every thread for a minute and a half, five seconds each."""
+    address = ("127.0.0.1", embedded_service.port)
+    clients = [socket.create_connection(address) for _ in range(12 * CLIENTS)]
+    try:
+        answer = httpx.get(f"{embedded_service.url}/health/live", timeout=30)
+        assert answer.status_code == 200
+    finally:
+        for client in clients:
+            client.close()
+
+
 def test_half_sent_bodies_do_not_stop_the_service(embedded_service: Service) -> None:
     address = ("127.0.0.1", embedded_service.port)
     head = (
