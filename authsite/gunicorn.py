@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 from django.conf import settings
+from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
 from accounts.key_use import key_use
@@ -29,6 +30,18 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
 logconfig_dict = settings.LOGGING
+
+
+class ServerLogger(Logger):  # type: ignore[misc]
+    """Without lines of its own about requests, which it would else make up for each and throw away.
+
+    `logconfig_dict` alone turns them on; the application writes the line that is kept.
+    """
+
+    access_log_enabled = False
+
+
+logger_class = ServerLogger
 
 
 def post_worker_init(_worker: Any) -> None:

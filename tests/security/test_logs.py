@@ -15,6 +15,7 @@ from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from accounts.models import OutgoingMail, User
+from authsite.gunicorn import ServerLogger
 from security.logs import get_logger
 from security.models import AuditEvent
 from sessions_app.models import DeviceSession
@@ -273,3 +274,8 @@ def test_the_running_service_writes_json_without_secrets(embedded_service: Servi
     from_requests = [line for line in text.splitlines() if '"request_id"' in line]
     assert len(events("\n".join(from_requests))) > 5
     assert_nowhere([NEW_PASSWORD, pair["access_token"], pair["refresh_token"], successor], text)
+
+
+def test_gunicorn_makes_up_no_line_about_a_request() -> None:
+    """There is nothing here to make one from, so trying would fail."""
+    ServerLogger.__new__(ServerLogger).access(None, None, {}, None)
