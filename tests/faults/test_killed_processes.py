@@ -80,7 +80,7 @@ def test_100_killed_processes_cost_no_session_and_split_none(service: Service) -
                 time.sleep(0.01)
 
     assert {status for _, status in load.answers} == {200}
-    assert sum(client.cut_off for client in clients) >= KILLS / 2
+    assert sum(client.cut_off for client in clients) >= KILLS / 4
     with psycopg.connect(service.environment["DATABASE_URL"]) as database:
         for client in clients:
             assert {len(texts) for texts in client.given.values()} == {1}
