@@ -112,7 +112,7 @@ def test_the_app_server_refuses_to_load_with_wrong_settings() -> None:
         text=True,
         check=False,
     )
-    assert run.returncode == 1
+    assert run.returncode == 3
     assert "auth.E001" in run.stderr
     assert "Traceback" not in run.stderr
 
