@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
@@ -21,3 +21,9 @@ for folder in getattr(settings, "CELERY_BROKER_TRANSPORT_OPTIONS", {}).values():
 @setup_logging.connect
 def keep_django_logging(**_: Any) -> None:
     """With a receiver here, Celery leaves logging as Django's settings have it."""
+
+
+@worker_ready.connect
+def show_life(**_: Any) -> None:
+    """At once, so that the health check doesn't take a start for a failure."""
+    app.send_task("security.heartbeat", expires=15)
