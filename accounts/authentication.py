@@ -2,20 +2,28 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
+from django.http import HttpResponse
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from structlog.contextvars import bind_contextvars
 
 from accounts.api_keys import SCHEME
 from accounts.models import User
+from accounts.services.known_devices import (
+    KnownDevice,
+    device_of_token,
+    device_text,
+    read_device,
+)
 from accounts.services.live_keys import KeyCredential, live_key_user
 from accounts.services.live_state import live_user
-from accounts.services.login import record_console_sign_in
-from accounts.services.passwords import check_password
+from accounts.services.login import check_for_console
 from accounts.tokens import AccessToken
 from security.client_info import client_info
 from security.errors import SessionEnded, TokenExpired, TokenInvalid
 
+DEVICE_COOKIE = "known_device"
 Credentials = tuple[User, AccessToken] | tuple[User, KeyCredential]
 
 
@@ -70,23 +78,43 @@ def authenticate_key(text: str) -> tuple[User, KeyCredential]:
     return found
 
 
+def presented_device(request: Any) -> KnownDevice | None:
+    """The device that a sign-in says it comes from, by its cookie or a token of its session."""
+    device = read_device(request.COOKIES.get(DEVICE_COOKIE, ""))
+    if device is not None:
+        return device
+    try:
+        raw = bearer_credential(request)
+    except TokenInvalid:
+        return None
+    return device_of_token(raw) if raw else None
+
+
+def remember_device(response: HttpResponse, request: Any, user: User, *, path: str) -> None:
+    """Give the device the cookie by which it is known when the user signs in there again."""
+    response.set_cookie(
+        DEVICE_COOKIE,
+        device_text(user, before=presented_device(request)),
+        max_age=settings.AUTH_LOCKOUT_DEVICE_TTL,
+        path=path,
+        secure=settings.SECURE_COOKIES or request.is_secure(),
+        httponly=True,
+        samesite="Strict",
+    )
+
+
 class IdentifierBackend(BaseBackend):
     """Console sign-in by e-mail or username; permissions are the user's own business."""
 
     def authenticate(
         self, request: Any, username: str | None = None, password: str | None = None, **_: Any
     ) -> User | None:
-        user: User | None = (
-            User.objects.select_related("role").for_identifier(username or "").first()
+        return check_for_console(
+            identifier=username or "",
+            password=password or "",
+            client=client_info(request),
+            device=presented_device(request),
         )
-        right = (
-            check_password(user, password or "")
-            and user is not None
-            and user.is_active
-            and not user.password_expired
-        )
-        record_console_sign_in(user, client=client_info(request), succeeded=right)
-        return user if right else None
 
     def get_user(self, user_id: Any) -> User | None:
         user: User | None = User.objects.select_related("role").filter(pk=user_id).first()

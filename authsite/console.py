@@ -6,10 +6,12 @@ from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 
+from accounts.authentication import presented_device, remember_device
 from accounts.identifiers import LONGEST_EMAIL, key_of
+from accounts.models import User
 from security.client_info import client_info, network_of
 from security.errors import AuthError
 from security.limits import enforce
@@ -37,15 +39,20 @@ class SignInForm(AdminAuthenticationForm):
     def clean(self) -> dict[str, Any]:
         try:
             if self.request is not None:
-                enforce(
-                    {
-                        "login": key_of(self.cleaned_data.get("username", "")),
-                        "login_address": network_of(client_info(self.request).ip_address),
-                    }
-                )
+                enforce(self._counted_by(self.request))
             return super().clean()
         except AuthError as error:
-            raise ValidationError(error.detail, code=error.code) from error
+            wait = f" ({error.retry_after} seconds)" if error.retry_after else ""
+            raise ValidationError(error.detail + wait, code=error.code) from error
+
+    def _counted_by(self, request: HttpRequest) -> dict[str, str]:
+        """As at the API: a known device by itself, a stranger by name and address."""
+        if device := presented_device(request):
+            return {"login_device": device.name}
+        return {
+            "login": key_of(self.cleaned_data.get("username", "")),
+            "login_address": network_of(client_info(request).ip_address),
+        }
 
 
 class ConsoleSite(AdminSite):
@@ -56,6 +63,14 @@ class ConsoleSite(AdminSite):
     site_url = None if settings.AUTH_DOCS == "off" else "/docs"
     enable_nav_sidebar = True
     login_form = SignInForm
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().login(request, extra_context)
+        if response.status_code == 302 and isinstance(request.user, User):
+            remember_device(response, request, request.user, path=request.path)
+        return response
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         return [url for url in super().get_urls() if getattr(url, "name", None) not in LEFT_OUT]

@@ -160,6 +160,17 @@ AUTH_LIMIT_RATES = {
     name: env.read(f"AUTH_LIMIT_{name.upper()}", parse_rates, parse_rates(default))
     for name, default in DEFAULT_RATES.items()
 }
+# Failures in a row after which signing in has a growing wait: from one network or known device, and
+# to one account from everywhere.
+AUTH_LOCKOUT_FAILURES = env.number("AUTH_LOCKOUT_FAILURES", 5, least=1, most=100)
+AUTH_LOCKOUT_ACCOUNT_FAILURES = env.number("AUTH_LOCKOUT_ACCOUNT_FAILURES", 20, least=1, most=100)
+AUTH_LOCKOUT_WAIT = timedelta(seconds=env.number("AUTH_LOCKOUT_SECONDS", 60, least=1))
+AUTH_LOCKOUT_LONGEST_WAIT = timedelta(
+    seconds=env.number("AUTH_LOCKOUT_MAX_SECONDS", 60 * 60, least=1, most=24 * 60 * 60)
+)
+# NIST SP 800-63B-4, 3.2.2, allows no more than 100.
+AUTH_LOCKOUT_RESET_AFTER = env.number("AUTH_LOCKOUT_RESET_AFTER", 100, least=10, most=100)
+AUTH_LOCKOUT_DEVICE_TTL = timedelta(days=env.number("AUTH_LOCKOUT_DEVICE_DAYS", 90, least=1))
 
 # --- Users and passwords
 

@@ -39,6 +39,8 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "password.changed"
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_FAILED = "login.failed"
+    LOGIN_LOCKED = "login.locked"
+    LOGIN_UNLOCKED = "login.unlocked"
     TOKEN_ISSUED = "token.issued"
     SESSION_ENDED = "session.ended"
     SESSION_RENAMED = "session.renamed"

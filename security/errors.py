@@ -250,6 +250,13 @@ class RateLimited(AuthError):
         self.retry_after = retry_after
 
 
+class LoginCooldown(RateLimited):
+    """Too many failures in a row: no password is looked at before `retry_after`."""
+
+    code = "login_cooldown"
+    detail = "Too many failed sign-ins in a row; wait as long as Retry-After says."
+
+
 class TooBusy(Unavailable):
     code = "too_busy"
     detail = "Too many sign-ins at once; try again shortly."

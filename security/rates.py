@@ -10,6 +10,7 @@ RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,3})?([smhd])", re.ASCII)
 DEFAULT_RATES = {
     "register": "5/m",
     "login": "5/m,30/h",
+    "login_device": "5/m,30/h",
     "login_address": "30/m",
     "refresh": "10/m",
     "refresh_address": "600/m",

@@ -33,6 +33,7 @@ FAILURES = (ConnectionInterrupted, RedisError, OSError)
 PAUSE_SECONDS = 1.0
 # An answer that takes longer is as good as none: a request may need several.
 SLOW_SECONDS = 0.075
+SLOW = "Slow"
 # How long the cache is believed after it last took a change. With the next look of the watching
 # thread this stays below the second in which a token must be refused.
 PROOF_SECONDS = 0.5
@@ -80,6 +81,8 @@ class SharedCache:
         self._paused_until = 0.0
         self._proved_at = -PROOF_SECONDS
         self._away = False
+        # Whether it is away only because its answers are late.
+        self._slow = False
         # How often the contents became doubtful, and up to which of these times that was settled.
         self._doubts = 0
         self._settled = server_watch.changes
@@ -127,10 +130,19 @@ class SharedCache:
 
     def count(self, counters: list[tuple[str, int]]) -> Counted | None:
         """Count once on each of (key, seconds); None without the cache."""
-        if not (settings.SHARED_CACHE and self._usable()):
+        found = self.ask(COUNT_ONLY, json.dumps(_named(counters)))
+        return None if found is None else _pairs(found)
+
+    def ask(self, script: str, *args: str | int, patient: bool = False) -> Any | None:
+        """What a script that counts returns; None without the cache.
+
+        A `patient` caller also asks a cache that is too slow for others: it has few questions, and
+        who counts alone counts less.
+        """
+        if not (settings.SHARED_CACHE and (self._usable() or (patient and self._slow))):
             return None
         try:
-            return _pairs(self._run(COUNT_ONLY, keys=(), args=(json.dumps(_named(counters)),)))
+            return self._run(script, keys=(), args=args)
         except FAILURES as error:
             self._failed(error)
             return None
@@ -204,12 +216,12 @@ class SharedCache:
             return
         self._proved_at = started
         if time.monotonic() - started > SLOW_SECONDS:
-            self._turn_away("Slow")
+            self._turn_away(SLOW)
         elif self._away and not self._paused():
-            self._away = False
+            self._away = self._slow = False
             logger.info("cache.available")
 
-    def _run(self, script: str, *, keys: Iterable[str], args: Iterable[str]) -> Any:
+    def _run(self, script: str, *, keys: Iterable[str], args: Iterable[str | int]) -> Any:
         """One round trip; two where the server does not know the script yet."""
         client = cache.client.get_client(write=True)  # type: ignore[attr-defined]
         return client.register_script(script)(keys=[cache.make_key(key) for key in keys], args=args)
@@ -251,6 +263,7 @@ class SharedCache:
         with self._lock:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             first, self._away = not self._away, True
+            self._slow = reason == SLOW
         if first:
             logger.warning("cache.unavailable", error=reason)
 

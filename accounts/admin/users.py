@@ -4,16 +4,24 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import localize
+from django.views.decorators.http import require_POST
 
 from accounts.models import Role, User
+from accounts.services.lockout import unlock_user
 from accounts.services.passwords import set_password
 from accounts.services.registration import KINDS, create_user
 from accounts.services.users import OPERATOR_FIELDS, PROFILE_FIELDS, change_user, delete_user
 from security.admin.pages import SeenForm, ServiceAdmin, WordFilter, operator
 from security.client_info import client_info
+from security.errors import AuthError
 
 NEW_USER_FIELDS = ("kind", "email", *PROFILE_FIELDS, "tier", "password")
 EXPIRES = " They must change it at their next sign-in."
@@ -104,8 +112,18 @@ class UserAdmin(ServiceAdmin):
         "created_at",
         "updated_at",
         "last_login",
+        "failures_in_a_row",
+        "locked_until",
     )
-    readonly_fields = ("id", "email_verified_at", "created_at", "updated_at", "last_login")
+    readonly_fields = (
+        "id",
+        "email_verified_at",
+        "created_at",
+        "updated_at",
+        "last_login",
+        "failures_in_a_row",
+        "locked_until",
+    )
     list_display = ("__str__", "address", "role", "tier", "is_active", "last_login")
     list_filter = ("role", TierFilter, "is_active")
     list_select_related = ("role",)
@@ -117,6 +135,40 @@ class UserAdmin(ServiceAdmin):
     @admin.display(description="email", ordering="email_key", empty_value="-")
     def address(self, user: User) -> str | None:
         return user.email
+
+    @admin.display(description="failed sign-ins in a row")
+    def failures_in_a_row(self, user: User) -> int:
+        row = getattr(user, "sign_in_failures", None)
+        return row.in_a_row if row else 0
+
+    @admin.display(empty_value="-")
+    def locked_until(self, user: User) -> str | None:
+        """The end of the last wait; only who failed has to wait, if not everybody does."""
+        row = getattr(user, "sign_in_failures", None)
+        if row is None:
+            return None
+        if row.needs_reset:
+            return "unlocked, or given a new password"
+        ends = row.locked_until
+        return localize(ends) if ends and ends > timezone.now() else None
+
+    def get_urls(self) -> list[URLPattern]:
+        unlock_view = self.admin_site.admin_view(require_POST(self.unlock))
+        return [
+            path("<uuid:pk>/unlock/", unlock_view, name="unlock_user"),
+            *super().get_urls(),
+        ]
+
+    def unlock(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        user = get_object_or_404(User.objects.select_related("role"), pk=pk)
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        try:
+            unlock_user(user=user, actor=operator(request), client=client_info(request))
+            self.message_user(request, "The failed sign-ins are forgotten.", messages.SUCCESS)
+        except AuthError as error:
+            self.message_user(request, error.sentences, messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[user.pk]))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and obj != request.user

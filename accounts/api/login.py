@@ -12,9 +12,11 @@ from rest_framework.views import APIView
 from accounts.api.tokens import (
     TokenPairOutput,
     comes_from_another_site,
+    cookie_path,
     set_refresh_cookie,
     token_pair,
 )
+from accounts.authentication import presented_device, remember_device
 from accounts.identifiers import key_of
 from accounts.services.login import log_in
 from security.api.fields import TextField
@@ -24,10 +26,25 @@ from security.client_info import client_info
 
 
 def by_identifier(request: Request) -> str | None:
-    """Whom a sign-in is for, in the one spelling that is compared."""
+    """Whom a stranger's sign-in is for, in the one spelling that is compared."""
+    if presented_device(request):
+        return None
     sent: Any = request.data
     given = sent.get("username") or sent.get("email")
     return key_of(given) if isinstance(given, str) and given else None
+
+
+def by_strangers_address(request: Request) -> str | None:
+    return None if presented_device(request) else by_address(request)
+
+
+def by_device(request: Request) -> str | None:
+    """The known device, whose allowance strangers can't use up.
+
+    Whether it is one of this very user's is seen later (`accounts.services.lockout.reserve`).
+    """
+    device = presented_device(request)
+    return device.name if device else None
 
 
 class LoginView(APIView):
@@ -36,7 +53,11 @@ class LoginView(APIView):
     authentication_classes = ()
     permission_classes = ()
     parser_classes = (StrictJSONParser, StrictFormParser)
-    limits: ClassVar[Limits] = {"login": by_identifier, "login_address": by_address}
+    limits: ClassVar[Limits] = {
+        "login": by_identifier,
+        "login_device": by_device,
+        "login_address": by_strangers_address,
+    }
 
     class LoginInput(serializers.Serializer[Any]):
         username = TextField(
@@ -70,6 +91,7 @@ class LoginView(APIView):
             password=fields["password"],
             new_password=fields.get("new_password"),
             client=client_info(request),
+            device=presented_device(request),
         )
         body = token_pair(signed_in)
         transport = settings.AUTH_REFRESH_TRANSPORT
@@ -77,6 +99,8 @@ class LoginView(APIView):
             body["refresh_token"] = str(signed_in.refresh)
         response = Response(body)
         # A foreign page must not sign its visitor in as somebody else (login CSRF).
-        if transport != "body" and not comes_from_another_site(request):
-            set_refresh_cookie(response, request, signed_in)
+        if not comes_from_another_site(request):
+            remember_device(response, request, signed_in.user, path=cookie_path(request))
+            if transport != "body":
+                set_refresh_cookie(response, request, signed_in)
         return response

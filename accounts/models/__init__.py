@@ -3,7 +3,17 @@
 from accounts.models.api_key import ApiKey
 from accounts.models.outgoing_mail import OutgoingMail
 from accounts.models.role import Role
+from accounts.models.sign_in_failures import SignInFailures
 from accounts.models.site import Membership, Site, Violation
 from accounts.models.user import User
 
-__all__ = ["ApiKey", "Membership", "OutgoingMail", "Role", "Site", "User", "Violation"]
+__all__ = [
+    "ApiKey",
+    "Membership",
+    "OutgoingMail",
+    "Role",
+    "SignInFailures",
+    "Site",
+    "User",
+    "Violation",
+]

@@ -10,12 +10,15 @@ from django.utils import timezone
 
 from accounts.emails import notify
 from accounts.models import User
+from accounts.services import lockout
+from accounts.services.known_devices import KnownDevice
+from accounts.services.lockout import Attempt
 from accounts.services.passwords import check_password, replace_expired_password
 from accounts.tokens import AccessToken, RefreshToken
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
-from security.errors import AccountInactive, InvalidCredentials, PasswordExpired
+from security.errors import AccountInactive, InvalidCredentials, PasswordExpired, TooBusy
 from security.keyring import keyring
 from security.metrics import SIGN_INS
 from sessions_app.models import DeviceSession
@@ -43,17 +46,24 @@ def issue_pair(session: DeviceSession, user: User) -> SignedIn:
 
 
 def log_in(
-    *, identifier: str, password: str, client: ClientInfo, new_password: str | None = None
+    *,
+    identifier: str,
+    password: str,
+    client: ClientInfo,
+    new_password: str | None = None,
+    device: KnownDevice | None = None,
 ) -> SignedIn:
     """Open a session for the user of an e-mail address or username.
 
     `new_password` takes the place of one that an operator set to expire, else it is not looked at.
-    Raises InvalidCredentials alike for an unknown user and a wrong password, and AccountInactive,
+    `device` is what the caller presents as known. Raises LoginCooldown, RateLimited and
+    InvalidCredentials alike for an unknown user and a wrong password, and AccountInactive,
     PasswordExpired, FieldError or SigningUnavailable only after a right one.
     """
     user, may_be_new = _find(identifier, client)
-    if not check_password(user, password) or user is None:
-        _refuse(user, client, reason="invalid_credentials")
+    attempt = lockout.reserve(user=user, identifier=identifier, client=client, device=device)
+    if not _is_right(attempt, password) or user is None:
+        _refuse_wrong(attempt)
         raise InvalidCredentials
     if user.password_expired and user.is_active:
         if not new_password:
@@ -83,19 +93,43 @@ def log_in(
     return issue_pair(session, user)
 
 
-def record_console_sign_in(user: User | None, *, client: ClientInfo, succeeded: bool) -> None:
-    """Count and audit a sign-in to the console, whose own session Django keeps."""
-    if not succeeded:
+def check_for_console(
+    *, identifier: str, password: str, client: ClientInfo, device: KnownDevice | None
+) -> User | None:
+    """Who signs in to the console, whose own session Django keeps; None for a refusal.
+
+    Raises LoginCooldown and RateLimited.
+    """
+    people = User.objects.select_related("role", "sign_in_failures")
+    user: User | None = people.for_identifier(identifier).first()
+    attempt = lockout.reserve(user=user, identifier=identifier, client=client, device=device)
+    if not _is_right(attempt, password) or user is None:
+        _refuse_wrong(attempt)
+        return None
+    if not user.is_active or user.password_expired:
         _refuse(user, client, reason=InvalidCredentials.code)
-        return
+        return None
     SIGN_INS.labels("succeeded").inc()
     audit.record(Kind.LOGIN_SUCCEEDED, actor=user, subject=user, client=client, to="console")
+    return user
+
+
+def _is_right(attempt: Attempt, password: str) -> bool:
+    """Raises TooBusy, which is nobody's failure."""
+    try:
+        right = check_password(attempt.user, password) and attempt.user is not None
+    except TooBusy:
+        lockout.take_back(attempt)
+        raise
+    if right:
+        lockout.succeed(attempt)
+    return right
 
 
 def _find(identifier: str, client: ClientInfo) -> tuple[User | None, bool]:
     """The user, and whether they have signed in before but not from here, in one query."""
     sessions = DeviceSession.objects.filter(user_id=OuterRef("pk"))
-    people = User.objects.select_related("role").annotate(
+    people = User.objects.select_related("role", "sign_in_failures").annotate(
         has_sessions=Exists(sessions), knows_origin=Exists(sessions.from_origin(client.origin))
     )
     found: Any = people.for_identifier(identifier).first()
@@ -108,6 +142,12 @@ def _tell_of_new_device(user: User, client: ClientInfo) -> None:
     """The caller holds the user's row: of two sign-ins at once the second sees the first."""
     if not DeviceSession.objects.for_user(user.pk).from_origin(client.origin).exists():
         notify(user, "new_device", client=client)
+
+
+def _refuse_wrong(attempt: Attempt) -> None:
+    with transaction.atomic():
+        _refuse(attempt.user, attempt.client, reason=InvalidCredentials.code)
+        lockout.fail(attempt)
 
 
 def _refuse(user: User | None, client: ClientInfo, *, reason: str) -> None:

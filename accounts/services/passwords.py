@@ -11,6 +11,7 @@ from accounts.emails import notify
 from accounts.models import User
 from accounts.passwords import is_text, normalise_password
 from accounts.services.guards import refuse_beyond, refuse_on_self
+from accounts.services.lockout import forget_failures
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
@@ -68,6 +69,7 @@ def set_password(
         changed = User.objects.filter(pk=user.pk, role=user.role)
         if not changed.update(password=user.password, password_expired=expired):
             raise NotFound
+        forget_failures(user)
         end_sessions(
             DeviceSession.objects.for_user(user.pk),
             reason=DeviceSession.EndReason.PASSWORD_CHANGED,
@@ -111,6 +113,7 @@ def _replace(user: User, new_password: str, *, keep: UUID | None, client: Client
             raise FieldError(
                 ("current_password", "incorrect_password", "The password was just changed.")
             )
+        forget_failures(user)
         sessions = DeviceSession.objects.for_user(user.pk)
         if keep is not None:
             sessions = sessions.exclude(pk=keep)

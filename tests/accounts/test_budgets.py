@@ -95,6 +95,19 @@ def test_a_sign_in_costs_6_statements_and_2_signatures(
     assert len(signatures) == 2
 
 
+def test_a_sign_in_after_failures_costs_no_more(
+    client: Client, warm: dict[str, Any], settings: Any
+) -> None:
+    settings.AUTH_LIMITS = True
+    for caller in (Client(), client):
+        answer = caller.post("/auth/login", {"username": "alice", "password": "wrong"})
+        assert answer.status_code == 401
+        with counted_sql() as statements:
+            caller.sign_in("alice")
+        assert any("signinfailures" in sql for sql in statements[1:])
+        assert len(statements) <= 6, statements
+
+
 @pytest.mark.parametrize("keys", ["known", "forgotten"])
 def test_a_refresh_costs_5_statements_and_2_signatures(
     client: Client, warm: dict[str, Any], signatures: list[object], keys: str

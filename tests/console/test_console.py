@@ -13,9 +13,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts import authentication
 from accounts.admin.users import UserAdmin
 from accounts.models import Role, User
+from accounts.services import login
 from security.audit import Kind, record
 from security.errors import TooBusy
 from security.models import AuditEvent, SigningKey
@@ -84,7 +84,7 @@ class TestSignIn:
         def busy(*_: Any) -> bool:
             raise TooBusy
 
-        monkeypatch.setattr(authentication, "check_password", busy)
+        monkeypatch.setattr(login, "check_password", busy)
         answer = console.sign_in("root")
         assert answer.status_code == 200
         assert TooBusy.detail in answer.content.decode()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from threading import Barrier
 from typing import Any
@@ -23,6 +23,7 @@ class Call:
     path: str
     json: Any = None
     access_token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def release_together(url: str, calls: Sequence[Call]) -> list[Answer]:
 
     def run(call: Call) -> Answer:
         body = None if call.json is None else json.dumps(call.json)
-        headers = {"Content-Type": "application/json"} if body else {}
+        headers = call.headers | ({"Content-Type": "application/json"} if body else {})
         if call.access_token:
             headers["Authorization"] = f"Bearer {call.access_token}"
         with closing(HTTPConnection(address.netloc, timeout=WAITING_SECONDS)) as connection:

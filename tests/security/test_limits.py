@@ -8,9 +8,10 @@ import pytest
 from django.core.cache import cache
 
 from accounts.models import User
-from security import meters
+from security import meters, streaks
 from security.meters import LocalCounters
 from security.rates import DEFAULT_RATES, Rate, parse_rates
+from security.streaks import LocalStreaks
 from tests.client import PASSWORD, Client, assert_problem
 
 
@@ -19,6 +20,7 @@ def limits_on(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AUTH_LIMITS = True
     cache.clear()
     monkeypatch.setattr(meters, "local_counters", LocalCounters())
+    monkeypatch.setattr(streaks, "local_streaks", LocalStreaks())
 
 
 @pytest.fixture
@@ -215,7 +217,7 @@ def test_after_the_wait_it_goes_on(alice: User, rates: Any) -> None:
 
 def test_the_cache_holds_no_ones_name(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     log_in("alice")
-    names = list(meters.local_counters._windows)
+    names = [*meters.local_counters._windows, *streaks.local_streaks._streaks]
     if hasattr(cache, "keys"):
         names += cache.keys("*")
     assert names
