@@ -1,6 +1,8 @@
 """The messages we send: each is a template whose first line is the subject."""
 
-from typing import Literal
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -8,15 +10,62 @@ from django.utils import timezone
 
 from accounts.models import OutgoingMail, User
 from security.client_info import ClientInfo
+from security.sealing import seal
 
-Message = Literal["password_changed", "refresh_reused", "deactivated", "new_device"]
+Message = Literal[
+    "password_changed", "refresh_reused", "deactivated", "new_device", "address_wanted"
+]
+LinkMessage = Literal[
+    "verify_email", "reset_password", "set_password", "change_email", "email_changed"
+]
+# Where each link leads, below PUBLIC_URL.
+PAGES: dict[LinkMessage, str] = {
+    "verify_email": "/account/verify",
+    "reset_password": "/account/reset",
+    "set_password": "/account/reset",
+    "change_email": "/account/email",
+    "email_changed": "/account/email/undo",
+}
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """A one-time token as only its message holds it; `code` is empty where there is none."""
+
+    text: str
+    code: str
+    lifetime: timedelta
+    code_lifetime: timedelta
 
 
 def notify(user: User, message: Message, *, client: ClientInfo) -> None:
     """Put a notice to the user into the outbox, inside the caller's transaction."""
-    if not user.email:
-        return
-    context = {
+    if user.email:
+        subject, body = _render(message, user, client)
+        OutgoingMail.objects.create(recipient=user.email, subject=subject, body=body)
+
+
+def send_link(
+    user: User, message: LinkMessage, *, to: str, token: NewToken, client: ClientInfo
+) -> None:
+    """Put a message with a link for the user into the outbox, sealed, to one of their addresses.
+
+    The token stands in the fragment, which browsers keep to themselves.
+    """
+    subject, body = _render(
+        message,
+        user,
+        client,
+        link=f"{settings.PUBLIC_URL}{PAGES[message]}#token={token.text}",
+        code=token.code,
+        lifetime=_in_words(token.lifetime),
+        code_lifetime=_in_words(token.code_lifetime),
+    )
+    OutgoingMail.objects.create(recipient=to, subject=subject, body=seal(body), sealed=True)
+
+
+def _render(message: str, user: User, client: ClientInfo, **more: Any) -> tuple[str, str]:
+    context = more | {
         "user": user,
         "project": settings.PROJECT_NAME,
         "public_url": settings.PUBLIC_URL,
@@ -26,4 +75,10 @@ def notify(user: User, message: Message, *, client: ClientInfo) -> None:
     }
     text = render_to_string(f"accounts/mail/{message}.txt", context)
     subject, _, body = text.partition("\n")
-    OutgoingMail.objects.create(recipient=user.email, subject=subject.strip(), body=body.strip())
+    return subject.strip(), body.strip()
+
+
+def _in_words(span: timedelta) -> str:
+    minutes = int(span.total_seconds()) // 60
+    number, unit = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
+    return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -5,9 +5,12 @@ from typing import Any
 from django.urls import path
 
 from accounts.api.api_keys import ApiKeysView, ApiKeyView, UserApiKeysView
+from accounts.api.email_change import ChangeEmailView
+from accounts.api.email_verification import ResendView, VerifyEmailView
 from accounts.api.login import LoginView
 from accounts.api.logout import LogoutAllView, LogoutView
 from accounts.api.me import MeView, PasswordView
+from accounts.api.password_reset import ForgotView, ResetView
 from accounts.api.refresh import RefreshView
 from accounts.api.registration import RegisterView
 from accounts.api.roles import PermissionsView, RolesViewSet
@@ -40,6 +43,11 @@ urlpatterns = [
     path("auth/refresh", RefreshView.as_view(), name="refresh"),
     path("auth/logout", LogoutView.as_view(), name="logout"),
     path("auth/logout-all", LogoutAllView.as_view(), name="logout-all"),
+    path("auth/password/forgot", ForgotView.as_view(), name="forgot-password"),
+    path("auth/password/reset", ResetView.as_view(), name="reset-password"),
+    path("auth/email/verify", VerifyEmailView.as_view(), name="verify-email"),
+    path("auth/email/resend", ResendView.as_view(), name="resend-verification"),
+    path("auth/email/change", ChangeEmailView.as_view(), name="change-email"),
     path("auth/introspect", IntrospectView.as_view(), name="introspect"),
     path("auth/revoke", RevokeView.as_view(), name="revoke"),
     path("api-keys", ApiKeysView.as_view(), name="api-keys"),

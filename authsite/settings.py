@@ -186,6 +186,17 @@ AUTH_API_KEY_LIMIT = env.number("AUTH_API_KEY_LIMIT", 100, least=1)
 AUTH_ADMIN_SET_PASSWORDS = env.choice(
     "AUTH_ADMIN_SET_PASSWORDS", ("allow", "expire", "refuse"), "allow"
 )
+AUTH_EMAIL_VERIFICATION = env.choice(
+    "AUTH_EMAIL_VERIFICATION", ("optional", "required"), "optional"
+)
+# How long a mailed link can be used, by what it is for.
+AUTH_LINK_TTL = {
+    "verify_email": timedelta(hours=env.number("AUTH_VERIFICATION_HOURS", 24, least=1)),
+    "reset_password": timedelta(minutes=env.number("AUTH_RESET_MINUTES", 30, least=1)),
+    "set_password": timedelta(hours=env.number("AUTH_INVITATION_HOURS", 72, least=1)),
+    "change_email": timedelta(hours=env.number("AUTH_EMAIL_CHANGE_HOURS", 24, least=1)),
+    "undo_email_change": timedelta(hours=env.number("AUTH_EMAIL_UNDO_HOURS", 72, least=1)),
+}
 AUTH_PASSWORD_MIN_LENGTH = env.number("AUTH_PASSWORD_MIN_LENGTH", 8, least=8)
 AUTH_ARGON2_MEMORY_KIB = env.number("AUTH_ARGON2_MEMORY_KIB", 19 * 1024, least=8)
 AUTH_ARGON2_TIME_COST = env.number("AUTH_ARGON2_TIME_COST", 2, least=1)

@@ -83,6 +83,12 @@ class AccountInactive(AuthError):
     detail = "This account is inactive."
 
 
+class EmailUnverified(AuthError):
+    code = "email_unverified"
+    status = 403
+    detail = "Verify your e-mail address first, by the link that was mailed to you."
+
+
 class RegistrationClosed(AuthError):
     code = "registration_closed"
     status = 403

@@ -16,6 +16,9 @@ DEFAULT_RATES = {
     "refresh_address": "600/m",
     "profile": "10/m",
     "password": "5/m",
+    "forgot": "5/m",
+    "mailbox": "3/h",
+    "verify": "10/m",
     "anonymous": "100/m",
 }
 

@@ -61,7 +61,7 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="A service has a username and API keys, and neither a password nor an e-mail.",
     )
     tier = tier_field()
-    password = password_field("Without one nobody signs in as this user until one is set.")
+    password = password_field("Without one the person gets a link by e-mail to set one.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

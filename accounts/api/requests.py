@@ -1,7 +1,11 @@
-"""The type of a request whose sender is known."""
+"""What is known of a request: who sent it, whose mailbox it is about."""
+
+from collections.abc import Callable
+from typing import Any
 
 from rest_framework.request import Request
 
+from accounts.identifiers import key_of
 from accounts.models import User
 from accounts.tokens import AccessToken
 
@@ -11,3 +15,13 @@ class UserRequest(Request):
 
     user: User
     auth: AccessToken
+
+
+def by_mailbox(field: str) -> Callable[[Any], str | None]:
+    """For a table of limits: the address in this field, in the one spelling that is compared."""
+
+    def who(request: Any) -> str | None:
+        given = request.data.get(field)
+        return key_of(given) if isinstance(given, str) and given else None
+
+    return who

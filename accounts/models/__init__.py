@@ -1,6 +1,8 @@
 """The rows of who you are."""
 
 from accounts.models.api_key import ApiKey
+from accounts.models.mail_request import MailRequest
+from accounts.models.one_time_token import OneTimeToken
 from accounts.models.outgoing_mail import OutgoingMail
 from accounts.models.role import Role
 from accounts.models.sign_in_failures import SignInFailures
@@ -9,7 +11,9 @@ from accounts.models.user import User
 
 __all__ = [
     "ApiKey",
+    "MailRequest",
     "Membership",
+    "OneTimeToken",
     "OutgoingMail",
     "Role",
     "SignInFailures",

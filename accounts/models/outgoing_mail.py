@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from security.identifiers import uuid7
+from security.sealing import unseal
 
 
 class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
@@ -15,12 +16,16 @@ class OutgoingMailQuerySet(models.QuerySet["OutgoingMail"]):
 
 
 class OutgoingMail(models.Model):
-    """One message to one address. `failed_at` is set when delivery was given up."""
+    """One message to one address. `failed_at` is set when delivery was given up.
+
+    A body with a link or code in it is sealed: who reads the table can't use it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     recipient = models.EmailField(max_length=254)
     subject = models.CharField(max_length=200)
     body = models.TextField()
+    sealed = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(default=timezone.now)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -42,3 +47,7 @@ class OutgoingMail(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    def text(self) -> str:
+        """The body as it is sent. Raises SealBroken."""
+        return unseal(self.body) if self.sealed else self.body

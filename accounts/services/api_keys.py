@@ -78,3 +78,9 @@ def revoke_api_key(*, key: ApiKey, actor: User | None, client: ClientInfo | None
                 prefix=key.prefix,
             )
             drop_keys_after_commit([key.prefix])
+
+
+def revoke_all_keys(*, user: User, actor: User, client: ClientInfo) -> None:
+    """End every key of a user."""
+    for key in ApiKey.objects.live().select_related("user").filter(user=user):
+        revoke_api_key(key=key, actor=actor, client=client)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.emails import notify
 from accounts.models import User
+from accounts.services.email_verification import must_verify
 from accounts.services import lockout
 from accounts.services.known_devices import KnownDevice
 from accounts.services.lockout import Attempt
@@ -18,7 +19,13 @@ from accounts.tokens import AccessToken, RefreshToken
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
-from security.errors import AccountInactive, InvalidCredentials, PasswordExpired, TooBusy
+from security.errors import (
+    AccountInactive,
+    EmailUnverified,
+    InvalidCredentials,
+    PasswordExpired,
+    TooBusy,
+)
 from security.keyring import keyring
 from security.metrics import SIGN_INS
 from sessions_app.models import DeviceSession
@@ -58,13 +65,16 @@ def log_in(
     `new_password` takes the place of one that an operator set to expire, else it is not looked at.
     `device` is what the caller presents as known. Raises LoginCooldown, RateLimited and
     InvalidCredentials alike for an unknown user and a wrong password, and AccountInactive,
-    PasswordExpired, FieldError or SigningUnavailable only after a right one.
+    EmailUnverified, PasswordExpired, FieldError or SigningUnavailable only after a right one.
     """
     user, may_be_new = _find(identifier, client)
     attempt = lockout.reserve(user=user, identifier=identifier, client=client, device=device)
     if not _is_right(attempt, password) or user is None:
         _refuse_wrong(attempt)
         raise InvalidCredentials
+    if must_verify(user) and user.is_active:
+        _refuse(user, client, reason=EmailUnverified.code)
+        raise EmailUnverified
     if user.password_expired and user.is_active:
         if not new_password:
             _refuse(user, client, reason=PasswordExpired.code)
@@ -106,7 +116,7 @@ def check_for_console(
     if not _is_right(attempt, password) or user is None:
         _refuse_wrong(attempt)
         return None
-    if not user.is_active or user.password_expired:
+    if not user.is_active or user.password_expired or must_verify(user):
         _refuse(user, client, reason=InvalidCredentials.code)
         return None
     SIGN_INS.labels("succeeded").inc()

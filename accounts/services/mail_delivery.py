@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import OutgoingMail
 from security.logs import get_logger
+from security.sealing import SealBroken
 
 logger = get_logger(__name__)
 
@@ -41,8 +42,8 @@ def prune_delivered() -> int:
 def _deliver(mail: OutgoingMail) -> bool:
     row = OutgoingMail.objects.filter(pk=mail.pk)
     try:
-        send_mail(mail.subject, mail.body, None, [mail.recipient])
-    except (OSError, SMTPException) as error:
+        send_mail(mail.subject, mail.text(), None, [mail.recipient])
+    except (OSError, SMTPException, SealBroken) as error:
         attempts = mail.attempts + 1
         given_up = attempts >= MOST_ATTEMPTS
         now = timezone.now()

@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.passwords import is_text, normalise_password
 from accounts.services.guards import refuse_beyond, refuse_on_self
 from accounts.services.lockout import forget_failures
+from accounts.services.one_time_tokens import end_tokens
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
@@ -70,6 +71,7 @@ def set_password(
         if not changed.update(password=user.password, password_expired=expired):
             raise NotFound
         forget_failures(user)
+        end_tokens(user.pk)
         end_sessions(
             DeviceSession.objects.for_user(user.pk),
             reason=DeviceSession.EndReason.PASSWORD_CHANGED,
@@ -114,6 +116,7 @@ def _replace(user: User, new_password: str, *, keep: UUID | None, client: Client
                 ("current_password", "incorrect_password", "The password was just changed.")
             )
         forget_failures(user)
+        end_tokens(user.pk)
         sessions = DeviceSession.objects.for_user(user.pk)
         if keep is not None:
             sessions = sessions.exclude(pk=keep)

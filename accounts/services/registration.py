@@ -5,10 +5,13 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.identifiers import normalise, validate_email, validate_username
 from accounts.models import Role, User
+from accounts.models.one_time_token import Purpose
 from accounts.services.guards import refuse_beyond
+from accounts.services.mail_requests import request_mail
 from accounts.services.passwords import must_expire, validate_password
 from security import audit
 from security.audit import Kind, has_happened
@@ -42,7 +45,16 @@ def register(
     user = User(email=email, username=username, first_name=first_name, last_name=last_name)
     user.tier = tier or settings.AUTH_SELF_SERVICE_TIERS[0]
     details: dict[str, Any] = {"ignored": ignored} if ignored else {}
-    return _create(user, Role.USER, password, Kind.USER_REGISTERED, client, details, actor=user)
+    return _create(
+        user,
+        Role.USER,
+        password,
+        Kind.USER_REGISTERED,
+        client,
+        details,
+        actor=user,
+        mail=Purpose.VERIFY_EMAIL,
+    )
 
 
 def bootstrap_admin(*, password: str) -> User | None:
@@ -64,6 +76,8 @@ def bootstrap_admin(*, password: str) -> User | None:
             user.username = "admin"
         user.full_name = settings.FIRST_SUPERUSER_FULL_NAME
         user.tier = settings.AUTH_TIERS[0]
+        # The one who runs the service says so; there may be no mail yet.
+        user.email_verified_at = timezone.now() if user.email else None
         return _create(
             user, Role.ADMIN, password, Kind.ADMIN_BOOTSTRAPPED, ClientInfo(), {}, actor=None
         )
@@ -84,8 +98,8 @@ def create_user(
 ) -> User:
     """A new user of one of KINDS, made by an operator; `actor` None is the command line.
 
-    Without a password nobody can sign in as them, until one is set. Raises FieldError,
-    AlreadyRegistered, GrantTooWide or AdminPasswordsRefused.
+    A person without a password gets a link to set one, if they have an e-mail address. Raises
+    FieldError, AlreadyRegistered, GrantTooWide or AdminPasswordsRefused.
     """
     if kind == "service" and (password is not None or email):
         text = "A service has a username, and neither a password nor an e-mail."
@@ -97,7 +111,16 @@ def create_user(
     user.tier = tier or settings.AUTH_TIERS[0]
     if password is not None:
         user.password_expired = must_expire()
-    return _create(user, role, password, Kind.USER_CREATED, client or ClientInfo(), {}, actor=actor)
+    return _create(
+        user,
+        role,
+        password,
+        Kind.USER_CREATED,
+        client or ClientInfo(),
+        {},
+        actor=actor,
+        mail=Purpose.SET_PASSWORD if password is None else None,
+    )
 
 
 def find_role(name: str) -> Role:
@@ -139,6 +162,7 @@ def _create(
     details: dict[str, Any],
     *,
     actor: User | None,
+    mail: Purpose | None = None,
 ) -> User:
     check_identifiers(user)
     if password is not None:
@@ -151,6 +175,8 @@ def _create(
         with transaction.atomic():
             user.save(force_insert=True)
             audit.record(kind, actor=actor, subject=user, client=client, **details)
+            if mail and user.email:
+                request_mail(mail, email=user.email, user=user, client=client)
     except IntegrityError as error:
         raise lost_race(role) from error
     return user

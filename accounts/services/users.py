@@ -10,6 +10,7 @@ from accounts.emails import notify
 from accounts.models import User
 from accounts.services.guards import keep_one_admin, refuse_beyond, refuse_on_self, take_turns
 from accounts.services.live_keys import drop_user_after_commit
+from accounts.services.one_time_tokens import end_tokens
 from accounts.services.passwords import check_password
 from accounts.services.registration import check_identifiers, find_role, lost_race, validate_tier
 from security import audit
@@ -137,6 +138,8 @@ def _apply(user: User, changes: dict[str, Any], actor: User | None, client: Clie
     if "email" in changes:
         user.email_verified_at = None
     user.save()
+    if "email" in changes or not changes.get("is_active", True):
+        end_tokens(user.pk)
     after = {name: _value(user, name) for name in changes}
     _record(user, before, after, actor, client)
     drop_user_after_commit(user.pk)

@@ -22,6 +22,8 @@ class EndReason(models.TextChoices):
     LOGOUT_OTHERS = "logout_others"
     REMOTE_LOGOUT = "remote_logout"
     PASSWORD_CHANGED = "password_changed"
+    PASSWORD_RESET = "password_reset"
+    EMAIL_CHANGE_UNDONE = "email_change_undone"
     DEACTIVATED = "deactivated"
     USER_DELETED = "user_deleted"
     REFRESH_REUSED = "refresh_reused"

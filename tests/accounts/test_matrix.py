@@ -27,6 +27,11 @@ MATRIX: dict[str, set[str]] = {
     "auth_refresh": EVERYBODY,
     "auth_logout": EVERYBODY,
     "auth_revoke": EVERYBODY,
+    "auth_password_forgot": EVERYBODY,
+    "auth_password_reset": EVERYBODY,
+    "auth_email_verify": EVERYBODY,
+    "auth_email_resend": EVERYBODY,
+    "auth_email_change": SIGNED_IN,
     "auth_logout_all": SIGNED_IN,
     "auth_introspect": ADMIN,
     # One's own account, sessions and keys.

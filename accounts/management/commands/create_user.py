@@ -16,7 +16,7 @@ from security.management.operator_command import OperatorCommand
 class Command(OperatorCommand):
     help = (
         "Make a user. On a terminal the password is asked for; an empty one, or none, makes a user "
-        "whom nobody signs in as until one is set. The trail says who did it."
+        "who gets a link by e-mail to set one. The trail says who did it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,0 +1,204 @@
+"""Another address for an account: confirmed from the new one, told to the old one, undone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from accounts.models import ApiKey, User
+from accounts.services.email_change import undo_email_change
+from security.client_info import ClientInfo
+from security.errors import AlreadyRegistered, FieldError
+from security.models import AuditEvent
+from tests.accounts.mailbox import Letter, letter, letters
+from tests.client import PASSWORD, Client, assert_problem
+
+OLD, NEW = "alice@example.com", "new@example.com"
+CLIENT = ClientInfo()
+
+
+@pytest.fixture
+def signed_in(client: Client, alice: User) -> Client:
+    client.sign_in("alice")
+    return client
+
+
+def ask(client: Client, new_email: str = NEW, password: str = PASSWORD) -> Any:
+    body = {"new_email": new_email, "password": password}
+    return client.post("/auth/email/change", body)
+
+
+def confirm(token: str) -> Any:
+    return Client().post("/auth/email/verify", {"token": token})
+
+
+def address() -> str:
+    return str(User.objects.get(username="alice").email)
+
+
+def change(client: Client, new_email: str = NEW) -> Letter:
+    """Ask and confirm; what the old address is told."""
+    assert ask(client, new_email).status_code == 202
+    assert confirm(letter("confirm your new").token).status_code == 200
+    return letter("was changed")
+
+
+def test_it_takes_effect_when_confirmed_from_the_new_address(signed_in: Client) -> None:
+    assert ask(signed_in).status_code == 202
+    found = letter()
+    assert (found.to, found.link) == (NEW, "http://localhost:8000/account/email")
+    assert address() == OLD
+    assert confirm(found.token).status_code == 200
+    me = signed_in.get("/users/me").json()
+    assert (me["email"], me["email_verified"]) == (NEW, True)
+    assert Client().sign_in(NEW)
+    assert_problem(confirm(found.token), 422, "validation_error")
+
+
+def test_the_old_address_is_told_with_a_way_back(signed_in: Client) -> None:
+    told = change(signed_in)
+    assert (told.to, told.link) == (OLD, "http://localhost:8000/account/email/undo")
+    assert "72 hours" in told.body
+    assert NEW not in told.body
+
+
+def test_it_is_audited(signed_in: Client, alice: User) -> None:
+    change(signed_in)
+    asked = AuditEvent.objects.get(kind="email.change_requested")
+    changed = AuditEvent.objects.get(kind="email.changed")
+    assert {asked.subject_id, changed.subject_id} == {alice.pk}
+    assert changed.personal == {"before": {"email": OLD}, "after": {"email": NEW}}
+
+
+@pytest.mark.parametrize("password", ["wrong", "", PASSWORD.upper()])
+def test_a_stolen_access_token_is_not_enough(signed_in: Client, password: str) -> None:
+    refusal = assert_problem(ask(signed_in, password=password), 422, "validation_error")
+    assert {error["field"] for error in refusal["errors"]} == {"password"}
+    assert letters() == []
+
+
+def test_nobody_does_it_without_a_session(client: Client, alice: User) -> None:
+    assert_problem(ask(client), 401, "not_authenticated")
+
+
+@pytest.mark.parametrize("new_email", ["", "x", "a@b@c.de", "a@example.com\nBcc: b@example.com"])
+def test_what_is_no_address_is_422(signed_in: Client, new_email: str) -> None:
+    refusal = assert_problem(ask(signed_in, new_email), 422, "validation_error")
+    assert {error["field"] for error in refusal["errors"]} == {"new_email"}
+
+
+@pytest.mark.parametrize("taken", ["bob@example.com", "BOB@Example.com"])
+def test_a_taken_address_is_told_to_its_owner_alone(
+    signed_in: Client, bob: User, taken: str
+) -> None:
+    free = ask(signed_in)
+    letters()
+    answer = ask(signed_in, taken)
+    assert (answer.status_code, answer.content) == (free.status_code, free.content)
+    found = letter()
+    assert found.to == "bob@example.com"
+    assert "#token=" not in found.body
+
+
+def test_an_address_taken_meanwhile_is_409(
+    signed_in: Client, make_user: Callable[..., User]
+) -> None:
+    ask(signed_in)
+    token = letter().token
+    make_user("new")
+    assert_problem(confirm(token), 409, "already_registered")
+    assert address() == OLD
+
+
+def test_a_new_wish_ends_the_older(signed_in: Client) -> None:
+    ask(signed_in)
+    older = letter().token
+    ask(signed_in, "newer@example.com")
+    newer = letter().token
+    assert_problem(confirm(older), 422, "validation_error")
+    assert confirm(newer).status_code == 200
+    assert address() == "newer@example.com"
+
+
+def test_a_link_for_the_new_address_resets_no_password(signed_in: Client) -> None:
+    ask(signed_in)
+    body = {"token": letter().token, "new_password": "tapir under seven moons"}
+    assert_problem(Client().post("/auth/password/reset", body), 422, "validation_error")
+
+
+def test_an_unconfirmed_address_gets_no_reset(signed_in: Client) -> None:
+    ask(signed_in)
+    letters()
+    Client().post("/auth/password/forgot", {"email": NEW})
+    assert letters() == []
+
+
+def test_who_has_no_address_gets_one(signed_in: Client) -> None:
+    User.objects.update(email=None, email_key=None)
+    ask(signed_in)
+    assert confirm(letter().token).status_code == 200
+    assert letters() == []
+    assert address() == NEW
+
+
+class TestTheWayBack:
+    def test_it_restores_the_address_and_ends_everything(self, signed_in: Client) -> None:
+        key = signed_in.post("/api-keys", {"name": "x", "scopes": []}).json()["key"]
+        way_back = change(signed_in).token
+        undo_email_change(token=way_back, client=CLIENT)
+        assert address() == OLD
+        assert_problem(signed_in.get("/users/me"), 401, "session_ended")
+        assert_problem(Client(key).get("/users/me"), 401, "token_invalid")
+        assert not ApiKey.objects.live().exists()
+        log_in = {"username": "alice", "password": PASSWORD}
+        assert_problem(Client().post("/auth/login", log_in), 401, "invalid_credentials")
+        found = letter()
+        assert (found.to, "reset your" in found.subject) == (OLD, True)
+        body = {"token": found.token, "new_password": "tapir under seven moons"}
+        assert Client().post("/auth/password/reset", body).status_code == 200
+        assert Client().sign_in(OLD, "tapir under seven moons")
+        undone = AuditEvent.objects.get(kind="email.change_undone")
+        assert undone.personal == {"before": {"email": NEW}, "after": {"email": OLD}}
+
+    def test_it_works_once(self, signed_in: Client) -> None:
+        way_back = change(signed_in).token
+        undo_email_change(token=way_back, client=CLIENT)
+        with pytest.raises(FieldError):
+            undo_email_change(token=way_back, client=CLIENT)
+
+    def test_a_thief_can_not_close_it(self, signed_in: Client) -> None:
+        """Not by another password, another address, a reset, or by leaving."""
+        way_back = change(signed_in).token
+        told = change(signed_in, "thief@example.com")
+        assert told.to == NEW
+        body = {"current_password": PASSWORD, "new_password": "stolen horse battery"}
+        assert signed_in.post("/users/me/password", body).status_code == 200
+        Client().post("/auth/password/forgot", {"email": "thief@example.com"})
+        token = letter("reset your").token
+        body = {"token": token, "new_password": "again stolen battery"}
+        assert Client().post("/auth/password/reset", body).status_code == 200
+        client = Client()
+        client.sign_in("alice", "again stolen battery")
+        assert client.delete("/users/me").status_code == 204
+        undo_email_change(token=way_back, client=CLIENT)
+        assert address() == OLD
+        # The way back that the thief got, too, is closed.
+        with pytest.raises(FieldError):
+            undo_email_change(token=told.token, client=CLIENT)
+
+    def test_the_thiefs_way_back_does_not_close_the_owners(self, signed_in: Client) -> None:
+        owners = change(signed_in).token
+        thiefs = change(signed_in, "thief@example.com").token
+        undo_email_change(token=thiefs, client=CLIENT)
+        assert address() == NEW
+        undo_email_change(token=owners, client=CLIENT)
+        assert address() == OLD
+
+    def test_an_address_taken_meanwhile_stays_with_its_new_owner(
+        self, signed_in: Client, make_user: Callable[..., User]
+    ) -> None:
+        way_back = change(signed_in).token
+        User.objects.create(email=OLD, tier="free", role_id="user")
+        with pytest.raises(AlreadyRegistered):
+            undo_email_change(token=way_back, client=CLIENT)
+        assert address() == NEW

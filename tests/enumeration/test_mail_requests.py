@@ -1,0 +1,133 @@
+"""Nobody learns from asking for a message whether an address belongs to somebody."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import MailRequest, OutgoingMail, User
+from accounts.services.mail_answers import answer_requests
+from security import meters
+from security.meters import LocalCounters
+from tests.accounts.test_budgets import counted_sql
+from tests.client import Client
+
+WHO = ("known", "unverified", "inactive", "foreign", "unusable", "service", "unknown")
+PATHS = ("/auth/password/forgot", "/auth/email/resend")
+# What differs between two answers to the same caller.
+OF_ITS_OWN = {"X-Request-ID"}
+
+
+@pytest.fixture
+def people(make_user: Callable[..., User]) -> None:
+    for name in set(WHO) - {"unknown"}:
+        user = make_user(name, is_active=name != "inactive")
+        if name != "unverified":
+            user.email_verified_at = user.created_at
+        if name == "foreign":
+            user.password = "pbkdf2_sha256$1000000$salt$aGFzaA=="
+        if name in {"unusable", "service"}:
+            user.set_unusable_password()
+        if name == "service":
+            user.email = None
+        user.save()
+
+
+def seen(path: str, email: str) -> dict[str, Any]:
+    """All that a caller, and a database, sees of one request."""
+    client = Client()
+    with counted_sql() as statements:
+        answer = client.post(path, {"email": email})
+    headers = {k: v for k, v in answer.headers.items() if k not in OF_ITS_OWN}
+    return {
+        "status": answer.status_code,
+        "body": answer.content,
+        "headers": headers,
+        "cookies": dict(answer.cookies),
+        "statements": [sql.split(" ")[0] for sql in statements],
+    }
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("path", PATHS)
+def test_the_answer_and_its_work_are_the_same_for_everybody(path: str) -> None:
+    all_seen = [seen(path, f"{name}@example.com") for name in WHO]
+    assert all_seen == [all_seen[0]] * len(WHO)
+    assert all_seen[0]["status"] == 202
+    assert all_seen[0]["statements"] == ["INSERT"]
+    assert MailRequest.objects.count() == len(WHO)
+    assert not OutgoingMail.objects.exists()
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(
+    ("path", "reached"),
+    [
+        (PATHS[0], {"known", "unverified", "foreign", "unusable"}),
+        (PATHS[1], {"unverified"}),
+    ],
+)
+def test_the_worker_alone_knows_who_gets_a_message(path: str, reached: set[str]) -> None:
+    for name in WHO:
+        Client().post(path, {"email": f"{name}@example.com"})
+    assert answer_requests() == len(WHO)
+    sent = set(OutgoingMail.objects.values_list("recipient", flat=True))
+    assert sent == {f"{name}@example.com" for name in reached}
+    assert not MailRequest.objects.exists()
+    assert answer_requests() == 0
+
+
+@pytest.fixture
+def limits_on(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.AUTH_LIMITS = True
+    cache.clear()
+    monkeypatch.setattr(meters, "local_counters", LocalCounters())
+
+
+@pytest.mark.usefixtures("people", "limits_on")
+def test_limits_tell_nothing_and_hold_for_a_mailbox_whoever_asks() -> None:
+    """Three an hour over both endpoints, in any spelling, from any address."""
+    for name in ("known", "unknown"):
+        answers = [
+            Client().post(path, {"email": email}, REMOTE_ADDR=f"192.0.2.{number}")
+            for number, (path, email) in enumerate(
+                [
+                    (PATHS[0], f"{name}@example.com"),
+                    (PATHS[1], f"{name.upper()}@example.com"),
+                    (PATHS[0], f" {name}@example.com"),
+                    (PATHS[1], f"{name}@example.com"),
+                ]
+            )
+        ]
+        assert [answer.status_code for answer in answers] == [202, 202, 202, 429], name
+        assert 3500 < int(answers[-1].headers["Retry-After"]) <= 3600
+        cache.clear()
+
+
+@pytest.mark.usefixtures("people", "limits_on")
+@pytest.mark.parametrize("path", PATHS)
+def test_an_address_asks_five_times_a_minute_for_whomever(path: str) -> None:
+    statuses = [
+        Client().post(path, {"email": f"n{number}@example.com"}).status_code for number in range(6)
+    ]
+    assert statuses == [202] * 5 + [429]
+
+
+@pytest.mark.usefixtures("people", "limits_on")
+def test_a_hundred_wishes_send_three_messages() -> None:
+    for number in range(100):
+        Client().post(PATHS[0], {"email": "known@example.com"}, REMOTE_ADDR=f"192.0.2.{number}")
+    answer_requests()
+    assert OutgoingMail.objects.count() == 3
+
+
+@pytest.mark.usefixtures("people", "limits_on")
+def test_tokens_and_codes_are_tried_ten_times_a_minute() -> None:
+    tries = [
+        ("/auth/email/verify", {"token": "x"}),
+        ("/auth/password/reset", {"token": "x", "new_password": "y"}),
+        ("/auth/email/verify", {"email": "unverified@example.com", "code": "1"}),
+    ] * 4
+    statuses = [Client().post(path, body).status_code for path, body in tries]
+    assert statuses == [422] * 10 + [429] * 2
