@@ -1,0 +1,74 @@
+"""Who is made without a password sets one by a mailed link."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models import OutgoingMail, User
+from accounts.services.registration import create_user
+from tests.accounts.mailbox import letter, letters
+from tests.client import PASSWORD, Client, assert_problem
+
+EMAIL = "ada@example.com"
+BODY = {"email": EMAIL, "username": "ada"}
+
+
+def accept(token: str, password: str = PASSWORD) -> int:
+    body = {"token": token, "new_password": password}
+    return int(Client().post("/auth/password/reset", body).status_code)
+
+
+@pytest.mark.parametrize("policy", ["allow", "expire", "refuse"])
+def test_the_person_gets_a_link_whatever_operators_may_set(
+    operator: Client, settings: Any, policy: str
+) -> None:
+    settings.AUTH_ADMIN_SET_PASSWORDS = policy
+    assert operator.post("/users", BODY).status_code == 201
+    found = letter()
+    assert (found.to, found.link) == (EMAIL, "http://localhost:8000/account/reset")
+    assert "72 hours" in found.body
+    assert "with the username ada" in found.body
+    login = {"username": "ada", "password": ""}
+    assert Client().post("/auth/login", login).status_code == 422
+    assert accept(found.token) == 200
+    pair = Client().sign_in("ada")
+    assert Client(pair["access_token"]).get("/users/me").json()["email_verified"]
+    assert accept(found.token) == 422
+
+
+def test_with_refuse_an_operator_sets_none(operator: Client, settings: Any) -> None:
+    settings.AUTH_ADMIN_SET_PASSWORDS = "refuse"
+    answer = operator.post("/users", BODY | {"password": PASSWORD})
+    assert_problem(answer, 403, "admin_passwords_refused")
+    assert letters() == []
+
+
+def test_who_gets_a_password_gets_no_link(operator: Client) -> None:
+    assert operator.post("/users", BODY | {"password": PASSWORD}).status_code == 201
+    assert letters() == []
+
+
+def test_who_has_no_mailbox_gets_no_link(operator: Client) -> None:
+    assert operator.post("/users", {"username": "ada"}).status_code == 201
+    assert operator.post("/users", {"username": "robot", "kind": "service"}).status_code == 201
+    assert letters() == []
+
+
+def test_the_command_line_sends_it_too(db: None) -> None:
+    create_user(email=EMAIL, username=None, password=None, actor=None)
+    assert accept(letter().token) == 200
+
+
+def test_a_reset_ends_an_unused_link(operator: Client) -> None:
+    operator.post("/users", BODY)
+    invited = letter().token
+    Client().post("/auth/password/forgot", {"email": EMAIL})
+    assert accept(letter().token) == 200
+    assert accept(invited, "another horse battery") == 422
+
+
+def test_a_hostile_username_is_refused_before_it_reaches_a_message(operator: Client) -> None:
+    answer = operator.post("/users", BODY | {"username": "ada\r\nBcc: x@example.com"})
+    assert_problem(answer, 422, "validation_error")
+    assert not User.objects.filter(email=EMAIL).exists()
+    assert not OutgoingMail.objects.exists()
