@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from zxcvbn import zxcvbn
 
 LONGEST = 256
@@ -17,13 +18,11 @@ class LengthValidator:
     def validate(self, password: str, user: Any = None) -> None:
         least = settings.AUTH_PASSWORD_MIN_LENGTH
         if len(password) < least:
-            raise ValidationError(
-                f"The password needs at least {least} characters.", code="password_too_short"
-            )
+            text = gettext("The password needs at least %(least)d characters.")
+            raise ValidationError(text % {"least": least}, code="password_too_short")
         if len(password) > LONGEST:
-            raise ValidationError(
-                f"The password can have at most {LONGEST} characters.", code="password_too_long"
-            )
+            text = gettext("The password can have at most %(most)d characters.")
+            raise ValidationError(text % {"most": LONGEST}, code="password_too_long")
 
     def get_help_text(self) -> str:
         return f"{settings.AUTH_PASSWORD_MIN_LENGTH} to {LONGEST} characters."
@@ -39,8 +38,10 @@ class StrengthValidator:
         words = [str(word) for word in (getattr(user, "username", ""), getattr(user, "email", ""))]
         estimate = zxcvbn(password[:ESTIMATED], user_inputs=[word for word in words if word])
         if estimate["score"] < self.least_score:
-            advice = estimate["feedback"]["warning"] or "It is easily guessed."
-            raise ValidationError(f"The password is too weak. {advice}", code="password_too_weak")
+            # zxcvbn's sentence, which the catalog of a language may know.
+            advice = gettext(str(estimate["feedback"]["warning"] or "It is easily guessed."))
+            text = gettext("The password is too weak.")
+            raise ValidationError(f"{text} {advice}", code="password_too_weak")
 
     def get_help_text(self) -> str:
         return "Not easily guessed."

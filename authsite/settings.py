@@ -348,6 +348,8 @@ CONTENT_SECURITY_POLICY = {
 AUTH_DOCS = env.choice("AUTH_DOCS", ("public", "staff", "off"), "public")
 
 LANGUAGE_CODE = "en"
+# Of the pages behind mailed links; everything else is English.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 FORMAT_MODULE_PATH = "authsite.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -33,6 +33,7 @@ urlpatterns = [
     path("docs/errors", ErrorsView.as_view(), name="errors"),
     path("redoc", RedocView.as_view(), name="redoc"),
     path("favicon.ico", RedirectView.as_view(url="/static/authsite/favicon.svg")),
+    path("account/", include("authsite.account_urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("security.urls")),

@@ -1,6 +1,8 @@
 """The pages in a real browser: no error, no other host, by keyboard, narrow and wide."""
 
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -35,6 +37,8 @@ LISTS = [
     "/admin/security/auditevent/",
 ]
 FORMS = ["/admin/accounts/user/add/", "/admin/accounts/role/add/", "/admin/accounts/site/add/"]
+# The worker looks every ten seconds what is to be mailed.
+MAIL_SECONDS = 40
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 UNLABELLED = """[...document.querySelectorAll("main input, main select, main button, main a[href]")]
     .filter(e => e.type !== "hidden" && e.checkVisibility() && !(e.labels?.length || e.ariaLabel
@@ -244,6 +248,78 @@ def test_by_keyboard_alone(watched: Watched) -> None:
     page.locator("#content-start").focus()
     for control in ("username|", "role|", "tier|", "is_active|", "_save|"):
         watched.tab_to(control, at_most=8)
+
+
+def newcomer(service: Service) -> str:
+    """Somebody who has just registered."""
+    email = f"reader-{uuid4().hex[:8]}@example.com"
+    with service.client() as client:
+        body = {"email": email, "password": "under seven green moons"}
+        assert client.post("/auth/register", json=body).status_code == 201
+    return email
+
+
+def mailed_link(service: Service, to: str, page: str) -> str:
+    """The path and token of the newest such link to them, as the worker printed the message."""
+    message = re.compile(rf"^To: {re.escape(to)}$.*?{page}#token=(\S+)", re.M | re.S)
+    deadline = time.monotonic() + MAIL_SECONDS
+    while not (found := message.findall(service.log.read_text())):
+        assert time.monotonic() < deadline, "no mail"
+        time.sleep(0.2)
+    return f"{page}#token={found[-1]}"
+
+
+def test_a_mailed_link_verifies_by_keyboard(watched: Watched, embedded_service: Service) -> None:
+    email = newcomer(embedded_service)
+    link = mailed_link(embedded_service, email, "/account/verify")
+    page = watched.open(link)
+    assert_well_formed(page)
+    assert "token" not in page.url
+    assert "token" not in page.evaluate("document.referrer + location.href")
+    expect(page.get_by_label("Link from the message")).to_be_hidden()
+    watched.tab_to("Verify the address", at_most=3)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your e-mail address is verified.")).to_be_visible()
+    assert_well_formed(page)
+
+
+def test_a_mailed_link_sets_a_password(watched: Watched, embedded_service: Service) -> None:
+    email = newcomer(embedded_service)
+    with embedded_service.client() as client:
+        client.post("/auth/password/forgot", json={"email": email})
+    page = watched.open(mailed_link(embedded_service, email, "/account/reset"))
+    assert_labelled(page)
+    watched.tab_to("new_password|", at_most=2)
+    page.keyboard.type("short")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_label("Link from the message")).to_be_hidden()
+    assert_well_formed(page)
+    # Chromium reports the refused form.
+    assert all("422" in wrong for wrong in watched.wrongs)
+    watched.wrongs.clear()
+    watched.tab_to("#id_new_password", at_most=2)
+    page.keyboard.press("Enter")
+    page.get_by_label("New password").fill("over eleven blue suns")
+    page.get_by_role("button", name="Set the password").click()
+    expect(page.get_by_text("Your password is set.")).to_be_visible()
+    with embedded_service.client() as client:
+        sent = {"username": email, "password": "over eleven blue suns"}
+        assert client.post("/auth/login", json=sent).status_code == 200
+
+
+def test_a_mailed_link_works_pasted_without_script_in_german(
+    chromium: Browser, embedded_service: Service
+) -> None:
+    email = newcomer(embedded_service)
+    link = embedded_service.url + mailed_link(embedded_service, email, "/account/verify")
+    context = chromium.new_context(java_script_enabled=False, locale="de-DE")
+    page = context.new_page()
+    page.goto(link)
+    page.get_by_label("Link aus der Nachricht").fill(link)
+    page.get_by_role("button", name="Adresse best\u00e4tigen").click()
+    expect(page.get_by_text("Ihre E-Mail-Adresse ist best\u00e4tigt.")).to_be_visible()
+    context.close()
 
 
 def test_rotating_keys_by_clicking(watched: Watched, embedded_service: Service) -> None:
