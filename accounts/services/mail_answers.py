@@ -22,14 +22,15 @@ def answer_requests() -> int:
     while requests := list(MailRequest.objects.order_by("pk")[:SLICE]):
         for request in requests:
             with transaction.atomic():
+                # The user's row first, as who deletes a user does.
+                user = _person(request)
                 if MailRequest.objects.filter(pk=request.pk).delete()[0]:
-                    _answer(request)
+                    _answer(request, user)
                     answered += 1
     return answered
 
 
-def _answer(request: MailRequest) -> None:
-    user = _person(request)
+def _answer(request: MailRequest, user: User | None) -> None:
     client = ClientInfo(request.ip_address, request.user_agent, request.request_id)
     if user is None or not (user.email or request.purpose == Purpose.CHANGE_EMAIL):
         return

@@ -95,3 +95,19 @@ def test_a_burst_has_no_more_than_five_tries_of_a_code(
     assert row == (5,)
     right = {"email": email, "code": code}
     assert race(shared_service, "/auth/email/verify", [right]) == {422: 1}
+
+
+def test_workers_at_once_answer_each_wish_once(shared_service: Service) -> None:
+    people = [f"asker{number}@example.com" for number in range(10)]
+    with shared_service.client() as client:
+        for email in people:
+            body = {"email": email, "password": PASSWORD}
+            assert client.post("/auth/register", json=body).status_code == 201
+    code = "from accounts.services.mail_answers import answer_requests; answer_requests()"
+    run_at_once(shared_service, code, times=4)
+    with psycopg.connect(shared_service.environment["DATABASE_URL"]) as connection:
+        found = connection.execute(
+            "SELECT recipient, count(*) FROM accounts_outgoingmail WHERE recipient LIKE 'asker%'"
+            " GROUP BY recipient"
+        ).fetchall()
+    assert dict(found) == dict.fromkeys(people, 1)
