@@ -14,11 +14,13 @@ from django.db import OperationalError
 from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts.models import OutgoingMail, User
+from accounts.models import MailRequest, OneTimeToken, OutgoingMail, User
+from accounts.services.mail_answers import answer_requests
 from authsite.gunicorn import ServerLogger
 from security.logs import get_logger
 from security.models import AuditEvent
 from sessions_app.models import DeviceSession
+from tests.accounts.mailbox import letters
 from tests.client import PASSWORD, Client
 from tests.service import Service
 
@@ -58,7 +60,14 @@ def events(text: str) -> list[dict[str, Any]]:
 
 def stored() -> str:
     """Every row that a flow may leave behind, users' hashes apart."""
-    models = (AuditEvent, OutgoingMail, DeviceSession, OutstandingToken)
+    models = (
+        AuditEvent,
+        DeviceSession,
+        MailRequest,
+        OneTimeToken,
+        OutgoingMail,
+        OutstandingToken,
+    )
     return "".join(rows.serialize("json", model.objects.all()) for model in models)
 
 
@@ -132,6 +141,26 @@ def test_no_flow_writes_a_secret(
     }
     assert OutgoingMail.objects.count() == 3
     assert_nowhere([*secrets, CANARY], log(), stored())
+
+
+def test_a_mailed_token_is_in_the_mail_alone(
+    client: Client, alice: User, log: Callable[[], str]
+) -> None:
+    client.sign_in("alice")
+    body = {"new_email": "new@example.com", "password": PASSWORD}
+    client.post("/auth/email/change", body)
+    client.post("/auth/email/resend", {"email": "alice@example.com"})
+    client.post("/auth/password/forgot", {"email": "alice@example.com"})
+    found = {letter.link.rpartition("/")[2]: letter.token for letter in letters()}
+    client.post("/auth/email/verify", {"token": found["verify"]})
+    client.post("/auth/email/verify", {"token": found["verify"]})
+    client.post("/auth/password/reset", {"token": found["reset"], "new_password": "short"})
+    client.post("/auth/email/verify", {"token": found["email"]})
+    answer_requests()
+    (waiting,) = OutgoingMail.objects.filter(sent_at=None)
+    way_back = waiting.text().partition("#token=")[2].split()[0]
+    assert {"email.verified", "email.changed"} <= {event["event"] for event in events(log())}
+    assert_nowhere([*found.values(), way_back, PASSWORD], log(), stored())
 
 
 def test_a_failure_tells_neither_locals_nor_the_secrets_in_its_text(
