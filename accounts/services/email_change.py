@@ -85,9 +85,6 @@ def _undo(found: OneTimeToken, client: ClientInfo) -> None:
     user = hold_user(found.user)
     use(found)
     replaced = user.email
-    user.set_unusable_password()
-    user.password_expired = False
-    _set_address(user, found.email)
     # Who changed it again later has no claim; who had it earlier keeps theirs.
     end_tokens(user.pk)
     later = OneTimeToken.objects.filter(user=user, created_at__gt=found.created_at)
@@ -99,6 +96,10 @@ def _undo(found: OneTimeToken, client: ClientInfo) -> None:
         actor=user,
         client=client,
     )
+    user.set_unusable_password()
+    user.password_expired = False
+    # After the sessions: another address locks the user's key, which ending a session refers to.
+    _set_address(user, found.email)
     _record(Kind.EMAIL_CHANGE_UNDONE, user, replaced, client)
     request_mail(Purpose.RESET_PASSWORD, email=found.email, user=user, client=client)
 

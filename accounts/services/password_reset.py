@@ -67,5 +67,6 @@ def hold_user(user: User) -> User:
 
     One who was deleted meanwhile is as they were; their token is gone, so using it fails.
     """
-    rows = User.objects.select_for_update(of=("self",)).select_related("role")
+    # Not its key: ending a session refers to the user's row while it holds the session's.
+    rows = User.objects.select_for_update(of=("self",), no_key=True).select_related("role")
     return rows.filter(pk=user.pk).first() or user
