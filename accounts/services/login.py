@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.emails import notify
 from accounts.models import User
-from accounts.services.email_verification import must_verify
 from accounts.services import lockout
+from accounts.services.email_verification import must_verify
 from accounts.services.known_devices import KnownDevice
 from accounts.services.lockout import Attempt
 from accounts.services.passwords import check_password, replace_expired_password

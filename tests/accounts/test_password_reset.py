@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import ApiKey, MailRequest, OneTimeToken, User
+from accounts.models import ApiKey, MailRequest, OneTimeToken, SignInFailures, User
 from accounts.services.api_keys import create_api_key
 from accounts.services.users import change_user
 from security.client_info import ClientInfo
@@ -226,3 +226,13 @@ def test_a_change_of_address_by_an_operator_ends_the_link(alice: User, admin: Us
     token = asked().token
     change_user(user=alice, changes={"email": "other@example.com"}, actor=admin)
     assert reset(token).status_code == 422
+
+
+def test_a_reset_forgets_failed_sign_ins(alice: User) -> None:
+    token = asked().token
+    row = SignInFailures(user=alice, failures=99, device_failures=9)
+    row.slot, row.last_failed_at = str(alice.pk), alice.created_at
+    row.save()
+    reset(token)
+    row = SignInFailures.objects.get(user=alice)
+    assert (row.failures, row.device_failures, row.last_failed_at) == (0, 0, None)
