@@ -38,12 +38,13 @@ def work_off() -> int:
     if not notes:
         return 0
     if len(notes) > MOST_NOTES or any(note.keys is None for note in notes):
-        last = PendingDrop.objects.order_by("-pk").values_list("pk", flat=True)[0]
-        done, over = shared_cache.disown_everything(), PendingDrop.objects.filter(pk__lte=last)
+        done = shared_cache.disown_everything()
     else:
         done = shared_cache.drop(key for note in notes for key in note.keys or ())
-        over = PendingDrop.objects.filter(pk__in=[note.pk for note in notes])
-    return over.delete()[0] if done else 0
+    if not done:
+        return 0
+    # Only those that were read: one with a smaller number may be committed at this very moment.
+    return PendingDrop.objects.filter(pk__in=[note.pk for note in notes]).delete()[0]
 
 
 def _note(keys: list[str] | None) -> None:

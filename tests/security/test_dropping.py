@@ -143,3 +143,21 @@ def test_a_logout_leaves_nothing_noted_for_long(alice: User) -> None:
     CacheWatch().look()
     assert not PendingDrop.objects.exists()
     assert_problem(client.get("/users/me"), 401, "session_ended")
+
+
+def test_a_note_committed_meanwhile_is_not_done_with(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be smaller than those that were read; whoever wrote it may be dead."""
+    noted = PendingDrop.objects.create(pk=1000, keys=None)
+    disown = SharedCache.disown_everything
+
+    def commit_meanwhile(memory: SharedCache) -> bool:
+        PendingDrop.objects.create(pk=999, keys=["late"])
+        return disown(memory)
+
+    monkeypatch.setattr(SharedCache, "disown_everything", commit_meanwhile)
+    assert dropping.work_off() == 1
+    monkeypatch.undo()
+    assert not PendingDrop.objects.filter(pk=noted.pk).exists()
+    assert PendingDrop.objects.get().keys == ["late"]
