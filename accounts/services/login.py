@@ -75,13 +75,13 @@ def log_in(
     if must_verify(user) and user.is_active:
         _refuse(user, client, reason=EmailUnverified.code)
         raise EmailUnverified
+    # Nothing is changed and no session opened for tokens that can't be signed.
+    keyring.signing_pair()
     if user.password_expired and user.is_active:
         if not new_password:
             _refuse(user, client, reason=PasswordExpired.code)
             raise PasswordExpired
         replace_expired_password(user=user, new_password=new_password, client=client)
-    # No session is opened whose tokens can't be signed.
-    keyring.signing_pair()
     with transaction.atomic():
         # Deactivation and password change update the same row: whoever is second sees the first.
         present = User.objects.filter(pk=user.pk, is_active=True, password=user.password)
