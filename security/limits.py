@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from security.errors import RateLimited
-from security.meters import Meter, Usage, count
+from security.meters import Meter, Usage, count, longest_wait
 from security.metrics import LIMITED
 
 
@@ -28,9 +28,9 @@ def spend(whom: Mapping[str, str]) -> list[Usage]:
 
 def enforce(whom: Mapping[str, str]) -> None:
     """The same where no throttle does it. Raises RateLimited."""
-    waits = [usage.resets_in for usage in spend(whom) if usage.exceeded]
-    if waits:
-        raise RateLimited(max(waits))
+    wait = longest_wait(spend(whom))
+    if wait is not None:
+        raise RateLimited(wait)
 
 
 def _meters(name: str, who: str) -> list[Meter]:

@@ -47,6 +47,11 @@ class Usage:
         return max(0, self.meter.quota - self.used)
 
 
+def longest_wait(usages: Sequence[Usage]) -> int | None:
+    """Seconds until every exceeded window begins anew; None where none is exceeded."""
+    return max((usage.resets_in for usage in usages if usage.exceeded), default=None)
+
+
 class LocalCounters:
     """Windows in this process alone."""
 

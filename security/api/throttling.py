@@ -9,43 +9,49 @@ from rest_framework.throttling import BaseThrottle
 from security.client_info import client_info, network_of
 from security.errors import RateLimited
 from security.limits import spend
-from security.meters import Usage
+from security.meters import Usage, longest_wait
 
 # How often, by the name of the limit, and whom a request counts for; None where it can't be told.
 Limits = Mapping[str, Callable[[Any], str | None]]
 
 
-class QuotaThrottle(BaseThrottle):
-    """The quota of a signed-in caller, which was counted when the caller was recognised."""
+class UsageThrottle(BaseThrottle):
+    """Refuses where one of the usages of a request is exceeded, and tells of all of them."""
+
+    def usages_of(self, request: Any, view: Any) -> Sequence[Usage]:
+        raise NotImplementedError
 
     def allow_request(self, request: Any, view: Any) -> bool:
-        self.usages: Sequence[Usage] = getattr(request.user, "usages", ())
-        note_usages(request, self.usages)
-        return not any(usage.exceeded for usage in self.usages)
+        usages = self.usages_of(request, view)
+        note_usages(request, usages)
+        self.longest = longest_wait(usages)
+        return self.longest is None
 
-    def wait(self) -> float:
+    def wait(self) -> float | None:
         """Seconds until every exceeded window begins anew."""
-        return float(max(usage.resets_in for usage in self.usages if usage.exceeded))
+        return self.longest
 
 
-class LimitThrottle(BaseThrottle):
+class QuotaThrottle(UsageThrottle):
+    """The quota of a signed-in caller, which was counted when the caller was recognised."""
+
+    def usages_of(self, request: Any, view: Any) -> Sequence[Usage]:
+        usages: Sequence[Usage] = getattr(request.user, "usages", ())
+        return usages
+
+
+class LimitThrottle(UsageThrottle):
     """The limits that `view.limits` names, each with how a request tells whom it is counted by.
 
     A view without any is limited by address for who isn't signed in; one with an empty table
     never.
     """
 
-    def allow_request(self, request: Any, view: Any) -> bool:
+    def usages_of(self, request: Any, view: Any) -> Sequence[Usage]:
         limits: Limits | None = getattr(view, "limits", None)
         if limits is None:
             limits = {} if request.user else {"anonymous": by_address}
-        whom = {name: who for name, by in limits.items() if (who := by(request)) is not None}
-        self.usages = spend(whom)
-        note_usages(request, self.usages)
-        return not any(usage.exceeded for usage in self.usages)
-
-    def wait(self) -> float:
-        return float(max(usage.resets_in for usage in self.usages if usage.exceeded))
+        return spend({name: who for name, by in limits.items() if (who := by(request)) is not None})
 
 
 def refused_too_often(request: Any) -> RateLimited | None:
@@ -58,8 +64,8 @@ def refused_too_often(request: Any) -> RateLimited | None:
     user = getattr(request, "_user", None)
     usages = user.usages if user else spend({"anonymous": by_address(request) or ""})
     note_usages(request, usages)
-    waits = [usage.resets_in for usage in usages if usage.exceeded]
-    return RateLimited(max(waits)) if waits else None
+    wait = longest_wait(usages)
+    return None if wait is None else RateLimited(wait)
 
 
 def by_address(request: Any) -> str | None:
