@@ -62,6 +62,13 @@ class UserQuerySet(models.QuerySet["User"]):
             Q(pk__in=ids) | Q(email_key__in=email_keys) | Q(username_key__in=username_keys)
         )
 
+    def held(self) -> "UserQuerySet":
+        """With their roles, each row held until the caller's transaction ends.
+
+        Not its key: ending a session refers to the user's row while it holds the session's.
+        """
+        return self.select_related("role").select_for_update(of=("self",), no_key=True)
+
     def active_admins(self) -> "UserQuerySet":
         return self.filter(is_active=True, role__all_permissions=True)
 

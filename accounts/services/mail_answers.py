@@ -48,8 +48,7 @@ def _answer(request: MailRequest, user: User | None) -> None:
 
 def _person(request: MailRequest) -> User | None:
     """The active user it is for, held until the transaction ends."""
-    people = User.objects.select_for_update(of=("self",), no_key=True).select_related("role")
-    people = people.filter(is_active=True)
+    people = User.objects.held().filter(is_active=True)
     if request.user_id:
         people = people.filter(pk=request.user_id)
     else:

@@ -18,8 +18,7 @@ def issue_token(*, user: User, lifetime: timedelta, client: ClientInfo) -> Acces
     """
     with transaction.atomic():
         # Deactivation updates the same row: whoever is second sees the first.
-        present = User.objects.select_for_update(of=("self",), no_key=True).select_related("role")
-        user = present.get(pk=user.pk)
+        user = User.objects.held().get(pk=user.pk)
         if not user.is_active:
             raise AccountInactive
         session = open_for_operator(user=user, client=client, lifetime=lifetime)

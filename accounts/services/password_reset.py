@@ -67,6 +67,4 @@ def hold_user(user: User) -> User:
 
     One who was deleted meanwhile is as they were; their token is gone, so using it fails.
     """
-    # Not its key: ending a session refers to the user's row while it holds the session's.
-    rows = User.objects.select_for_update(of=("self",), no_key=True).select_related("role")
-    return rows.filter(pk=user.pk).first() or user
+    return User.objects.held().filter(pk=user.pk).first() or user

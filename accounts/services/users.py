@@ -98,9 +98,7 @@ def delete_user(*, user: User, actor: User | None, client: ClientInfo | None = N
 
 def _locked(user: User) -> User:
     """The user as stored, held until the transaction ends. Raises NotFound."""
-    # Not its key: ending a session refers to the user's row while it holds the session's.
-    rows = User.objects.select_related("role").select_for_update(of=("self",), no_key=True)
-    present: User | None = rows.filter(pk=user.pk).first()
+    present: User | None = User.objects.held().filter(pk=user.pk).first()
     if present is None:
         raise NotFound
     return present
