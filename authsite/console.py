@@ -10,9 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 
 from accounts.authentication import presented_device, remember_device
-from accounts.identifiers import LONGEST_EMAIL, key_of
+from accounts.identifiers import LONGEST_EMAIL
 from accounts.models import User
-from security.client_info import client_info, network_of
+from accounts.services.lockout import strangers_limits
+from security.client_info import client_info
 from security.errors import AuthError
 from security.limits import enforce
 
@@ -49,10 +50,7 @@ class SignInForm(AdminAuthenticationForm):
         """As at the API: a known device by itself, a stranger by name and address."""
         if device := presented_device(request):
             return {"login_device": device.name}
-        return {
-            "login": key_of(self.cleaned_data.get("username", "")),
-            "login_address": network_of(client_info(request).ip_address),
-        }
+        return strangers_limits(self.cleaned_data.get("username", ""), client_info(request))
 
 
 class ConsoleSite(AdminSite):

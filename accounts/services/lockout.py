@@ -77,8 +77,7 @@ def reserve(
     if device is not None and device.belongs_to(user):
         attempt.device = device
     elif device is not None:
-        whom = {"login": attempt.identifier_key, "login_address": network_of(client.ip_address)}
-        enforce(whom)
+        enforce(strangers_limits(identifier, client))
     row = _row(attempt)
     attempt.has_row = row is not None
     attempt.before = getattr(row, attempt.column) if row else 0
@@ -92,6 +91,11 @@ def reserve(
     if attempt.before + 2 * attempt.places[-1].streak.free >= attempt.bound:
         _reserve_in_row(attempt)
     return attempt
+
+
+def strangers_limits(identifier: str, client: ClientInfo) -> dict[str, str]:
+    """Whom a stranger's sign-in counts for, by the name of the limit."""
+    return {"login": key_of(identifier), "login_address": network_of(client.ip_address)}
 
 
 def take_back(attempt: Attempt) -> None:
