@@ -207,7 +207,7 @@ def test_the_permissions_are_listed_by_code(operator: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/roles", "/roles/user", "/users", "/sites", "/keys"])
-def test_an_unknown_method_is_405_whoever_asks(path: str, alice: User) -> None:
+def test_an_unknown_method_is_refused_whoever_asks(path: str, alice: User) -> None:
     client = Client()
     client.sign_in("alice")
     for method in ("OPTIONS", "TRACE", "FOO"):
@@ -217,6 +217,15 @@ def test_an_unknown_method_is_405_whoever_asks(path: str, alice: User) -> None:
             headers={"authorization": f"Bearer {client.access_token}"},
         )
         assert answer.status_code in {403, 405}, answer.content
+
+
+@pytest.mark.parametrize("path", ["/roles", "/roles/user", "/users", "/sites", "/keys"])
+def test_who_may_call_it_is_told_the_methods(path: str, operator: Client) -> None:
+    for method in ("OPTIONS", "TRACE", "FOO"):
+        headers = {"authorization": f"Bearer {operator.access_token}"}
+        answer = operator.django.generic(method, f"/api/v1{path}", headers=headers)
+        assert_problem(answer, 405, "method_not_allowed")
+        assert "GET" in answer.headers["Allow"]
 
 
 def test_a_role_that_went_away_meanwhile_is_named(
