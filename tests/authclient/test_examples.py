@@ -21,6 +21,7 @@ from fastapi.testclient import TestClient
 from tests.client import PASSWORD
 from tests.servers import free_port
 from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, ROOT, Service
+from tests.waiting import wait_until
 
 EXAMPLES = ROOT / "docs" / "examples"
 Get = Callable[..., Any]
@@ -69,16 +70,14 @@ def django_service(embedded_service: Service) -> Iterator[httpx.Client]:
 
 
 def wait_until_served(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
-    while True:
+    def served() -> bool:
+        assert process.poll() is None
         try:
-            client.get("/public")
+            return client.get("/public").is_success
         except httpx.TransportError:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
+            return False
+
+    wait_until(served)
 
 
 @pytest.fixture(params=["fastapi", "django"])
@@ -183,7 +182,8 @@ def test_a_rotation_refuses_no_good_token(embedded_service: Service, get: Get) -
             for rotations in (1, 2):
                 age_keys(embedded_service)
                 assert "current" in embedded_service.manage("rotate_keys")
-                wait_until(lambda least=rotations: len(kids) > least, running)
+                wait_until(lambda least=rotations: len(kids) > least)
+                assert not any(work.done() for work in running)
         finally:
             stop.set()
         for work in running:
@@ -193,14 +193,6 @@ def test_a_rotation_refuses_no_good_token(embedded_service: Service, get: Get) -
     assert [get("/me", token).status_code for token in (old, new)] == [200, 200]
     assert len(statuses) > 10
     assert set(statuses) == {200}
-
-
-def wait_until(condition: Callable[[], bool], running: list[Any]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        assert not any(work.done() for work in running)
-        time.sleep(0.05)
 
 
 def test_a_live_check_sees_a_logout_within_its_time(embedded_service: Service, get: Get) -> None:

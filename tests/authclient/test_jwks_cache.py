@@ -1,9 +1,7 @@
 """When the keys are fetched, how often, and what happens when they can't be."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
-from typing import Any
 
 import pytest
 
@@ -11,6 +9,7 @@ from authclient.errors import KeysUnavailable
 from authclient.jwks_cache import JWKSCache
 from security.key_material import generate
 from tests.authclient.issuing import Issuer, running_issuer
+from tests.waiting import wait_until
 
 DAY = 24 * 60 * 60
 
@@ -39,13 +38,6 @@ def cache(issuer: Issuer, clock: Clock) -> JWKSCache:
 
 def known(issuer: Issuer) -> str:
     return issuer.keys[0].kid
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = monotonic() + 10
-    while not condition():
-        assert monotonic() < deadline
-        sleep(0.005)
 
 
 def test_the_keys_are_fetched_once_in_their_time(
@@ -185,7 +177,7 @@ def test_many_threads_share_one_fetch(issuer: Issuer) -> None:
         issuer.may_answer.clear()
         with ThreadPoolExecutor(16) as pool:
             found = [pool.submit(cache.key, kid) for _ in range(16)]
-            wait_for(lambda wanted=fetches: len(issuer.requests) == wanted)
+            wait_until(lambda wanted=fetches: len(issuer.requests) == wanted)
             sleep(0.05)
             issuer.may_answer.set()
             assert all(work.result() is not None for work in found)
@@ -200,7 +192,7 @@ def test_who_needs_no_new_keys_does_not_wait_for_them(issuer: Issuer, clock: Clo
     issuer.may_answer.clear()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(cache.key, known(issuer))
-        wait_for(lambda: len(issuer.requests) == 2)
+        wait_until(lambda: len(issuer.requests) == 2)
         assert cache.key(known(issuer)) is not None
         assert not waiting.done()
         issuer.may_answer.set()

@@ -11,10 +11,10 @@ import pytest
 from tests.client import assert_problem
 from tests.servers import PrivateServers
 from tests.service import Service
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.shared
 USER = {"email": "ada@example.com", "password": "poetical science 1843"}
-HEALING_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,6 @@ def me(service: Service, pair: dict[str, Any]) -> httpx.Response:
     return httpx.get(f"{service.url}/api/v1/users/me", headers=headers, timeout=30)
 
 
-def until_healed(probe: Any) -> None:
-    deadline = time.monotonic() + HEALING_SECONDS
-    while not probe():
-        assert time.monotonic() < deadline, "it did not heal in time"
-        time.sleep(0.1)
-
-
 def test_without_redis_the_database_answers(service: Service, servers: PrivateServers) -> None:
     pair = sign_in(service)
     assert me(service, pair).status_code == 200
@@ -61,7 +54,7 @@ def test_without_redis_the_database_answers(service: Service, servers: PrivateSe
         assert me(service, pair).json()["code"] == "session_ended"
 
     servers.valkey(port)
-    until_healed(lambda: httpx.get(f"{service.url}/health").json()["checks"]["cache"] == "ok")
+    wait_until(lambda: httpx.get(f"{service.url}/health").json()["checks"]["cache"] == "ok")
     for _ in range(4):
         assert me(service, pair).json()["code"] == "session_ended"
     # Each web process said so once, or twice if a connection from before the outage was left.
@@ -104,7 +97,7 @@ def test_without_postgresql_it_says_so_and_heals(service: Service, servers: Priv
         assert (ready.status_code, ready.json()["database"]) == (503, "disconnected")
     finally:
         servers.restart_postgresql()
-    until_healed(lambda: httpx.get(f"{service.url}/health/ready").status_code == 200)
+    wait_until(lambda: httpx.get(f"{service.url}/health/ready").status_code == 200)
     with service.client() as client:
         spent = client.post("/auth/refresh", json={"refresh_token": pair["refresh_token"]})
         assert spent.status_code == 200, "an unanswered refresh must not have spent the token"

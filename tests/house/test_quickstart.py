@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, ROOT, Service
+from tests.waiting import wait_until
 
 
 def processes_of(service: Service) -> dict[int, str]:
@@ -178,10 +178,7 @@ def test_a_worker_that_dies_is_started_again_and_leaves_nothing_behind() -> None
         before = workers_of(service)
         master = min(before)
         os.kill(master, signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while not (workers_of(service) - before) or workers_of(service) & before:
-            assert time.monotonic() < deadline, "The worker did not come back."
-            time.sleep(0.2)
+        wait_until(lambda: workers_of(service) - before and not workers_of(service) & before)
         assert httpx.get(f"{service.url}/health/live").status_code == 200
         assert service.stop() == 0
         assert processes_of(service) == {}
