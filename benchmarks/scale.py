@@ -195,8 +195,8 @@ def main(users: int) -> None:
     options = {"WEB_PROCESSES": "1", "AUTH_LIMITS": "off", "AUTH_LIMITS_OFF_I_KNOW": "1"}
     options |= {"LOG_LEVEL": "WARNING"}
     with (
-        Service.shared(database, redis, REDIS_URL=f"{redis}/1", **options) as on_few,
-        Service.shared(database, redis, REDIS_URL=f"{redis}/2", **options) as on_many,
+        Service.shared(database, f"{redis}/1", **options) as on_few,
+        Service.shared(database, f"{redis}/2", **options) as on_many,
     ):
         for service, count in ((on_few, FEW), (on_many, users)):
             started = time.monotonic()

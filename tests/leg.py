@@ -12,7 +12,7 @@ import tempfile
 from tests.servers import PrivateServers
 
 LEG = os.environ.get("TEST_LEG", "shared")
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def choose_services() -> None:
@@ -40,9 +40,11 @@ def choose_services() -> None:
         os.environ["TEST_REDIS_URL"] = servers.valkey()
     redis_server = os.environ["TEST_REDIS_URL"].rpartition("/")[0]
     os.environ |= {
+        # Of 16 Redis databases each worker has one of its own, and two for the services it starts;
+        # the first is left alone, since it is where others keep theirs.
+        "TEST_REDIS_URL": f"{redis_server}/{15 - 2 * WORKER}",
+        "REDIS_URL": f"{redis_server}/{WORKER + 1}",
         "DATABASE_URL": os.environ["TEST_DATABASE_URL"],
-        # Each worker has a Redis database of its own, 15 is the live services'.
-        "REDIS_URL": f"{redis_server}/{int(WORKER) + 1}",
         "SECRET_KEY": os.urandom(32).hex(),
         "KEY_ENCRYPTION_KEYS": "zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q=",
     }

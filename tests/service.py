@@ -59,7 +59,7 @@ class Service:
         url = create_database(database_url)
         defaults = {
             "DATABASE_URL": url,
-            "REDIS_URL": f"{redis_url.rpartition('/')[0]}/15",
+            "REDIS_URL": redis_url,
             "WEB_PROCESSES": "2",
             "SECRET_KEY": uuid4().hex + uuid4().hex,
             "KEY_ENCRYPTION_KEYS": "zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q=",

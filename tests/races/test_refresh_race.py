@@ -130,10 +130,9 @@ def test_the_same_race_splits_a_session_of_stock_simplejwt(stock: Target) -> Non
 
 
 def test_reuse_after_the_grace_ends_the_session_in_both_processes() -> None:
-    redis = f"{os.environ['TEST_REDIS_URL'].rpartition('/')[0]}/14"
-    with Service.shared(
-        os.environ["TEST_DATABASE_URL"], redis, AUTH_REFRESH_GRACE="1", REDIS_URL=redis
-    ) as service:
+    server, _, number = os.environ["TEST_REDIS_URL"].rpartition("/")
+    urls = os.environ["TEST_DATABASE_URL"], f"{server}/{int(number) - 1}"
+    with Service.shared(*urls, AUTH_REFRESH_GRACE="1") as service:
         target = Target(service.url, f"{API}/auth/refresh", "refresh_token")
         first = sign_in(service, sign_up(service))
         newest = refresh(target, first["refresh_token"]).json()
