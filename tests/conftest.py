@@ -13,7 +13,7 @@ from security.key_rotation import ensure_first_keys
 from security.keyring import keyring
 from tests.client import PASSWORD, Client
 from tests.leg import LEG
-from tests.service import Service
+from tests.service import CHEAP_HASH, Service
 
 settings.STORAGES["staticfiles"]["BACKEND"] = (
     "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -102,12 +102,13 @@ def operator(admin: User) -> Client:
 @pytest.fixture(scope="session")
 def embedded_service() -> Iterator[Service]:
     """What `make run` gives a newcomer: SQLite, one process, worker and beat."""
-    with Service.embedded() as service:
+    with Service.embedded(**CHEAP_HASH) as service:
         yield service
 
 
 @pytest.fixture(scope="session")
 def shared_service() -> Iterator[Service]:
     """Two web processes on PostgreSQL and Redis."""
-    with Service.shared(os.environ["TEST_DATABASE_URL"], os.environ["TEST_REDIS_URL"]) as service:
+    urls = os.environ["TEST_DATABASE_URL"], os.environ["TEST_REDIS_URL"]
+    with Service.shared(*urls, **CHEAP_HASH) as service:
         yield service

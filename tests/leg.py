@@ -10,6 +10,7 @@ import shutil
 import tempfile
 
 from tests.servers import PrivateServers
+from tests.service import CHEAP_HASH
 
 LEG = os.environ.get("TEST_LEG", "shared")
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -27,9 +28,8 @@ def choose_services() -> None:
         # On where they are the subject.
         "AUTH_LIMITS": "off",
         "AUTH_LIMITS_OFF_I_KNOW": "1",
-        # One hash is a fraction of a millisecond here; the real parameters have their own test.
-        "AUTH_ARGON2_MEMORY_KIB": "64",
-        "AUTH_ARGON2_TIME_COST": "1",
+        # The real parameters have their own test.
+        **CHEAP_HASH,
     }
     os.makedirs(os.path.join(data, "static"))
     if LEG == "embedded":

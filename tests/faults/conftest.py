@@ -8,7 +8,7 @@ from psycopg import sql
 
 from tests.faults.proxy import Proxy
 from tests.servers import PrivateServers
-from tests.service import Service
+from tests.service import CHEAP_HASH, Service
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,7 @@ def proxy(servers: PrivateServers) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="module")
 def service(servers: PrivateServers, proxy: Proxy) -> Iterator[Service]:
-    cheap_hash = {"AUTH_ARGON2_MEMORY_KIB": "64", "AUTH_ARGON2_TIME_COST": "1"}
-    prepared = Service.shared(servers.postgresql(), proxy.url, **cheap_hash)
+    prepared = Service.shared(servers.postgresql(), proxy.url, **CHEAP_HASH)
     keep_what_is_committed(prepared)
     with prepared as running:
         yield running

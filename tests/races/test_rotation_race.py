@@ -13,6 +13,7 @@ import jwt
 import psycopg
 import pytest
 
+from tests.databases import drop_database
 from tests.races.racing import run_at_once
 from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
 
@@ -40,10 +41,11 @@ def unstarted_service(**settings: str) -> Iterator[Service]:
     service = Service.shared(
         os.environ["TEST_DATABASE_URL"], os.environ["TEST_REDIS_URL"], **settings
     )
+    assert service.created is not None
     try:
-        service.manage("migrate", "--verbosity", "0")
         yield service
     finally:
+        drop_database(*service.created)
         shutil.rmtree(service.data)
 
 
