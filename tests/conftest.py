@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 
 from accounts.models import Role, User
-from security import shared_cache
+from security import meters, shared_cache, streaks
 from security.key_rotation import ensure_first_keys
 from security.keyring import keyring
+from security.meters import LocalCounters
+from security.streaks import LocalStreaks
 from tests.client import PASSWORD, Client
 from tests.leg import LEG
 from tests.service import CHEAP_HASH, Service
@@ -53,6 +56,15 @@ def fresh_keyring() -> Iterator[None]:
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine's cache is not a slow one: which of the two it is, is no test's business."""
     monkeypatch.setattr(shared_cache, "SLOW_SECONDS", 10.0)
+
+
+@pytest.fixture
+def limits_on(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits and lockout as they are by default, with nothing counted yet."""
+    settings.AUTH_LIMITS = True
+    cache.clear()
+    monkeypatch.setattr(meters, "local_counters", LocalCounters())
+    monkeypatch.setattr(streaks, "local_streaks", LocalStreaks())
 
 
 @pytest.fixture

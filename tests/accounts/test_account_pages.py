@@ -6,7 +6,6 @@ from gettext import GNUTranslations
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client as Browser
 from django.test import TestCase
 
@@ -14,8 +13,6 @@ from accounts.emails import PAGES, NewToken
 from accounts.models import OneTimeToken, User
 from accounts.models.one_time_token import Purpose
 from accounts.services.one_time_tokens import issue
-from security import meters
-from security.meters import LocalCounters
 from security.rates import parse_rates
 from tests.accounts.mailbox import letter
 from tests.client import PASSWORD, Client
@@ -187,12 +184,9 @@ def test_a_token_is_good_for_its_own_page_only(
 
 
 def test_tries_are_limited_and_count_with_the_api(
-    visitor: Visitor, settings: Any, monkeypatch: pytest.MonkeyPatch
+    visitor: Visitor, settings: Any, limits_on: None
 ) -> None:
-    settings.AUTH_LIMITS = True
     settings.AUTH_LIMIT_RATES = settings.AUTH_LIMIT_RATES | {"verify": parse_rates("2/m")}
-    monkeypatch.setattr(meters, "local_counters", LocalCounters())
-    cache.clear()
     assert visitor.send("/account/verify", token="x").status_code == 422
     assert Client().post("/auth/email/verify", {"token": "x"}).status_code == 422
     refused = visitor.send("/account/reset", token="x", new_password=NEW)

@@ -14,10 +14,9 @@ from accounts.models import SignInFailures, User, sign_in_failures
 from accounts.services import login
 from accounts.services.lockout import unlock_user
 from accounts.services.passwords import set_password
-from security import meters, streaks
+from security import streaks
 from security.client_info import ClientInfo
 from security.errors import GrantTooWide, TooBusy
-from security.meters import LocalCounters
 from security.models import AuditEvent
 from security.rates import parse_rates
 from security.shared_cache import SLOW, SharedCache, shared_cache
@@ -30,15 +29,11 @@ AWAY = "198.51.100.7"
 
 @pytest.fixture(autouse=True, params=["together", "alone"])
 def limits_on(
-    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    limits_on: None, settings: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """With limits that the lockout comes before; once more as a process that has lost Redis."""
-    settings.AUTH_LIMITS = True
     wide = {name: parse_rates("1000/m") for name in ("login", "login_device", "login_address")}
     settings.AUTH_LIMIT_RATES = settings.AUTH_LIMIT_RATES | wide
-    cache.clear()
-    monkeypatch.setattr(meters, "local_counters", LocalCounters())
-    monkeypatch.setattr(streaks, "local_streaks", LocalStreaks())
     # What one test does to the cache's memory of itself is no other's business.
     for name in ("_slow", "_away", "_paused_until"):
         monkeypatch.setattr(shared_cache, name, getattr(shared_cache, name))

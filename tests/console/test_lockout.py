@@ -4,18 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 
 from accounts.authentication import DEVICE_COOKIE
 from accounts.models import Role, User
 from accounts.services.login import log_in
-from security import meters, streaks
 from security.client_info import ClientInfo
 from security.errors import AuthError, GrantTooWide, LoginCooldown
-from security.meters import LocalCounters
 from security.models import AuditEvent
 from security.rates import parse_rates
-from security.streaks import LocalStreaks
 from tests.client import PASSWORD
 from tests.console.conftest import Console, change_path
 
@@ -23,13 +19,9 @@ AWAY = ClientInfo(ip_address="198.51.100.7")
 
 
 @pytest.fixture(autouse=True)
-def limits_on(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.AUTH_LIMITS = True
+def limits_on(limits_on: None, settings: Any) -> None:
     wide = {name: parse_rates("1000/m") for name in ("login", "login_device", "login_address")}
     settings.AUTH_LIMIT_RATES = settings.AUTH_LIMIT_RATES | wide
-    cache.clear()
-    monkeypatch.setattr(meters, "local_counters", LocalCounters())
-    monkeypatch.setattr(streaks, "local_streaks", LocalStreaks())
 
 
 def fail(times: int, name: str) -> None:

@@ -9,18 +9,10 @@ from django.core.cache import cache
 
 from accounts.models import User
 from security import meters, streaks
-from security.meters import LocalCounters
 from security.rates import DEFAULT_RATES, Rate, parse_rates
-from security.streaks import LocalStreaks
 from tests.client import PASSWORD, Client, assert_problem
 
-
-@pytest.fixture(autouse=True)
-def limits_on(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.AUTH_LIMITS = True
-    cache.clear()
-    monkeypatch.setattr(meters, "local_counters", LocalCounters())
-    monkeypatch.setattr(streaks, "local_streaks", LocalStreaks())
+pytestmark = pytest.mark.usefixtures("limits_on")
 
 
 @pytest.fixture
