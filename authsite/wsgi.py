@@ -6,10 +6,26 @@ from importlib import import_module
 
 from django.conf import settings
 from django.core.checks import ERROR, run_checks
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
+
+
+class UTF8Request(WSGIRequest):
+    """Text in UTF-8 whatever charset is claimed: some can't be read, or say what UTF-8 can't."""
+
+    @property
+    def encoding(self) -> str:
+        return "utf-8"
+
+    @encoding.setter
+    def encoding(self, claimed: str) -> None:
+        """Nothing becomes of it."""
+
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "authsite.settings")
 application = get_wsgi_application()
+# Before any middleware, since Django reads the query string by that charset even earlier.
+application.request_class = UTF8Request
 
 # Imported now, so that the first request does not wait for it.
 import_module(settings.ROOT_URLCONF)

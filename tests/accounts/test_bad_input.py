@@ -427,3 +427,19 @@ def test_an_odd_authorization_over_http_is_401(http: httpx.Client, credential: b
 def test_an_address_of_odd_letters_over_http_registers_nobody(http: httpx.Client) -> None:
     body = {"email": f"{uuid4().hex}\u202e@example.com", "password": PASSWORD}
     assert_refused(http.post("/auth/register", json=body), 422)
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "base64", "rot13", "idna", "none-such"])
+def test_no_charset_over_http_is_a_failure_of_ours(http: httpx.Client, charset: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    assert_refused(http.get("/users/me?page=x%2B2AA-y", headers=headers), 401)
+    # In UTF-7 the name has half of a surrogate pair, which no database takes.
+    console = http.base_url.join("/admin/login/")
+    token = http.get(console).cookies["csrftoken"]
+    form = "".join(
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in {"username": "x+2AA-y", "password": PASSWORD}.items()
+    )
+    kind = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    headers = kind | {"X-CSRFToken": token}
+    assert http.post(console, content=f"{form}--x--\r\n", headers=headers).status_code == 200
