@@ -35,8 +35,9 @@ def enforce(whom: Mapping[str, str]) -> None:
 
 def _meters(name: str, who: str) -> list[Meter]:
     rates = settings.AUTH_LIMIT_RATES[name]
-    # Identifiers are people's: the cache holds only what they hash to.
-    digest = hashlib.sha256(who.encode()).hexdigest()[:32]
+    # Identifiers are people's: the cache holds only what they hash to. They are counted before any
+    # check, so half of a surrogate pair, which UTF-8 refuses, may be among them.
+    digest = hashlib.sha256(who.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return [
         Meter(
             name if len(rates) == 1 else f"{name}-{rate.seconds}", digest, rate.quota, rate.seconds

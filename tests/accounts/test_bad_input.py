@@ -75,6 +75,7 @@ def complete_body(path: str) -> dict[str, Any]:
     return {
         "/auth/register": {"email": "new@example.com", "password": PASSWORD},
         "/auth/login": {"username": "alice", "password": PASSWORD},
+        "/auth/email/change": {"new_email": "new@example.com", "password": PASSWORD},
         "/users/me/password": {"current_password": PASSWORD, "new_password": "another horse 9"},
     }.get(path, {})
 
@@ -202,7 +203,11 @@ WRONG = {
         ("/auth/register", "full_name"),
         ("/auth/register", "tier"),
         ("/auth/login", "username"),
+        ("/auth/login", "email"),
         ("/auth/login", "password"),
+        ("/auth/password/forgot", "email"),
+        ("/auth/email/resend", "email"),
+        ("/auth/email/change", "new_email"),
         ("/users/me/password", "current_password"),
         ("/users/me/password", "new_password"),
     ],
@@ -215,6 +220,30 @@ def test_a_value_of_the_wrong_kind_is_422(
             body = complete_body(path) | {field: value}
             refusal = assert_refused(signed_in.post(path, json.dumps(body)), 422)
             assert {error["field"] for error in refusal["errors"]} == {field}
+
+
+@pytest.mark.usefixtures("limits_on")
+@pytest.mark.parametrize("text", ["x\ud800@b.co", "\udfff"], ids=ascii)
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/auth/register", "email"),
+        ("/auth/login", "username"),
+        ("/auth/login", "email"),
+        ("/auth/password/forgot", "email"),
+        ("/auth/email/verify", "email"),
+        ("/auth/email/resend", "email"),
+        ("/auth/email/change", "new_email"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_422_where_limits_count_by_it(
+    signed_in: Client, path: str, field: str, text: str
+) -> None:
+    body = {"password": PASSWORD, "code": "123456", field: text}
+    # Where that is possible a stranger: a known device has an allowance of its own.
+    caller = signed_in if path == "/auth/email/change" else Client()
+    refusal = assert_refused(caller.post(path, json.dumps(body)), 422)
+    assert {error["field"] for error in refusal["errors"]} == {field}
 
 
 @pytest.mark.parametrize("field", ["username", "first_name", "last_name", "full_name"])
