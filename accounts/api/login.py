@@ -24,14 +24,18 @@ from security.api.parsers import StrictFormParser, StrictJSONParser
 from security.api.throttling import Limits, by_address
 from security.client_info import client_info
 
+# The first of them that is not blank says who signs in.
+IDENTIFIERS = ("username", "email")
+
 
 def by_identifier(request: Request) -> str | None:
     """Whom a stranger's sign-in is for, in the one spelling that is compared."""
     if presented_device(request):
         return None
     sent: Any = request.data
-    given = sent.get("username") or sent.get("email")
-    return key_of(given) if isinstance(given, str) and given else None
+    keys = [key_of(sent[name]) for name in IDENTIFIERS if isinstance(sent.get(name), str)]
+    # Of blanks the other field is taken (`LoginInput`), so they are not whom it is for.
+    return next(filter(None, keys), None)
 
 
 def by_strangers_address(request: Request) -> str | None:

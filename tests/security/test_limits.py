@@ -135,6 +135,15 @@ class TestNoWayAround:
         for path in ("/auth/login", "/auth/login-form", "/auth/access-token"):
             assert_problem(Client().form(path, form), 429, "rate_limited")
 
+    @pytest.mark.parametrize("blank", ["", " ", "\u3000", "\t\n", None, 0, []])
+    def test_a_blank_name_beside_the_address_hides_nobody(
+        self, alice: User, rates: Any, blank: Any
+    ) -> None:
+        rates(login="1/m")
+        log_in("alice@example.com")
+        body = {"username": blank, "email": "alice@example.com", "password": PASSWORD}
+        assert_problem(Client().post("/auth/login", body), 429, "rate_limited")
+
     @pytest.mark.parametrize(
         "header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "X_Forwarded_For", "Client-IP"]
     )
