@@ -249,7 +249,7 @@ class RateLimited(AuthError):
 
     code = "rate_limited"
     status = 429
-    detail = "Too many requests; wait as long as Retry-After says."
+    detail = "Too many requests; try again later."
 
     def __init__(self, retry_after: int) -> None:
         super().__init__()
@@ -260,7 +260,7 @@ class LoginCooldown(RateLimited):
     """Too many failures in a row: no password is looked at before `retry_after`."""
 
     code = "login_cooldown"
-    detail = "Too many failed sign-ins in a row; wait as long as Retry-After says."
+    detail = "Too many failed sign-ins in a row; try again later."
 
 
 class TooBusy(Unavailable):
