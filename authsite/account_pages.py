@@ -111,9 +111,14 @@ def in_the_readers_language(
     return translated
 
 
+needs_secret = decorator_from_middleware(PageCsrfMiddleware)
+
+
+# The secret isn't asked of other methods, which are refused whatever comes with them.
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(in_the_readers_language, name="dispatch")
-@method_decorator(decorator_from_middleware(PageCsrfMiddleware), name="dispatch")
+@method_decorator(needs_secret, name="get")
+@method_decorator(needs_secret, name="post")
 class AccountPage(View):
     """A form with one button; `act` does what the link is for."""
 

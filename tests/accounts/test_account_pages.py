@@ -155,9 +155,9 @@ def test_another_sites_form_is_refused(visitor: Visitor, path: str) -> None:
 
 
 @every_page
-@pytest.mark.parametrize("method", ["put", "patch", "delete", "options"])
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "options", "trace"])
 def test_another_method_is_405(visitor: Visitor, path: str, method: str) -> None:
-    answer = getattr(Browser(), method)(path)
+    answer = getattr(visitor.browser, method)(path)
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "GET, HEAD, POST"
 
