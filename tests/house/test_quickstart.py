@@ -112,6 +112,15 @@ def test_a_data_folder_that_cannot_be_made_is_named() -> None:
     assert len(failed.stderr.strip().splitlines()) == 1
 
 
+def test_a_data_folder_that_takes_no_file_is_named() -> None:
+    service = Service.embedded()
+    in_the_way = service.data / ".starting"
+    in_the_way.mkdir()
+    failed = run(service, "manage.py", "quickstart")
+    assert failed.returncode == 1
+    assert failed.stderr.strip() == f"CommandError: {in_the_way} can't be written: Is a directory."
+
+
 def test_an_unreachable_database_is_named() -> None:
     service = Service.embedded(
         DATABASE_URL="postgres://nobody@127.0.0.1:1/none",

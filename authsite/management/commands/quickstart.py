@@ -75,8 +75,13 @@ def refuse_wrong_settings() -> None:
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Two first starts at once prepare one after the other, on one host or on several."""
-    settings.AUTH_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.AUTH_DATA_DIR / ".starting").open("w") as lock:
+    path = settings.AUTH_DATA_DIR / ".starting"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.open("w")
+    except OSError as error:
+        raise CommandError(f"{path} can't be written: {error.strerror}.") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if connection.vendor != "postgresql":
             yield
