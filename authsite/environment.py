@@ -145,15 +145,15 @@ class Environment:
             return f"redis://{credentials}{host}:{port}/0"
         return self.read("REDIS_URL", parse, "")
 
-    def email(self, default: str) -> dict[str, Any]:
+    def email(self, default: dict[str, Any]) -> dict[str, Any]:
         """Django's EMAIL_* settings from EMAIL_URL (`smtp+tls://user:password@host:587`)."""
 
         def parse(url: str) -> dict[str, Any]:
             if url.partition(":")[0] not in environ.Env.EMAIL_SCHEMES:
-                raise ValueError("it must begin with one of smtp, smtp+tls, consolemail, filemail")
+                raise ValueError("it must begin with smtp, smtp+tls, smtp+ssl or consolemail")
             return dict(environ.Env.email_url_config(url))
 
-        return self.read("EMAIL_URL", parse, dict(environ.Env.email_url_config(default)))
+        return self.read("EMAIL_URL", parse, default)
 
 
 def from_process(dotenv: Path) -> Environment:

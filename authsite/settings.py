@@ -363,7 +363,7 @@ STORAGES = {
 # --- Mail, tasks, logs, metrics
 
 PROJECT_NAME = env.text("PROJECT_NAME", default="Authentication")
-vars().update(env.email(default="consolemail://"))
+vars().update(env.email(default={"EMAIL_BACKEND": "authsite.printed_mail.EmailBackend"}))
 DEFAULT_FROM_EMAIL = env.text(
     "DEFAULT_FROM_EMAIL", default=f"no-reply@{urlsplit(PUBLIC_URL).hostname or 'localhost'}"
 )

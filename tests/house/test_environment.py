@@ -82,7 +82,7 @@ def test_redis_can_be_named_by_parts() -> None:
 
 def test_mail_can_go_to_a_file() -> None:
     env = environment(EMAIL_URL="filemail:////var/mail/out")
-    assert env.email("consolemail://")["EMAIL_FILE_PATH"] == "/var/mail/out"
+    assert env.email({})["EMAIL_FILE_PATH"] == "/var/mail/out"
 
 
 def test_dotenv_completes_the_process_but_never_overrides_it(
