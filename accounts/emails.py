@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -61,7 +63,25 @@ def send_link(
         lifetime=_in_words(token.lifetime),
         code_lifetime=_in_words(token.code_lifetime),
     )
-    OutgoingMail.objects.create(recipient=to, subject=subject, body=seal(body), sealed=True)
+    OutgoingMail.objects.create(
+        recipient=to,
+        subject=subject,
+        body=seal(body),
+        sealed=True,
+        expires_at=timezone.now() + token.lifetime,
+    )
+
+
+def compose(mail: OutgoingMail) -> EmailMultiAlternatives:
+    """The message as it is sent, as text. Raises SealBroken.
+
+    A repeated delivery has the same Message-ID, by which mailboxes can tell.
+    """
+    text = mail.text()
+    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+    headers = {"Message-ID": f"<{mail.pk}@{host}>", "Auto-Submitted": "auto-generated"}
+    message = EmailMultiAlternatives(mail.subject, text, to=[mail.recipient], headers=headers)
+    return message
 
 
 def _render(message: str, user: User, client: ClientInfo, **more: Any) -> tuple[str, str]:

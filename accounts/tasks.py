@@ -1,18 +1,19 @@
-"""Periodic work on users' messages."""
+"""Periodic work on messages and users."""
 
 from datetime import timedelta
 
 from celery import shared_task
 
 from accounts.services.mail_answers import answer_requests
-from accounts.services.mail_delivery import deliver_due, prune_delivered
+from accounts.services.mail_delivery import JOB, deliver_due, prune_outbox
 from accounts.services.one_time_tokens import prune_tokens
 from security.jobs import exclusively
 
 
 @shared_task(name="accounts.deliver_mail")
 def deliver_mail() -> None:
-    with exclusively("deliver-mail", lease=timedelta(minutes=5)) as mine:
+    # Not much longer than a run takes: a worker that is killed holds up mail for so long.
+    with exclusively(JOB, lease=timedelta(seconds=90)) as mine:
         if mine:
             answer_requests()
             deliver_due()
@@ -20,5 +21,5 @@ def deliver_mail() -> None:
 
 @shared_task(name="accounts.prune_mail")
 def prune_mail() -> None:
-    prune_delivered()
+    prune_outbox()
     prune_tokens()

@@ -6,11 +6,10 @@ from accounts.emails import LinkMessage, notify, send_link
 from accounts.models import MailRequest, User
 from accounts.models.one_time_token import Purpose
 from accounts.services.one_time_tokens import issue
+from accounts.services.waiting_requests import answer_due
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
-
-SLICE = 100
 
 
 def answer_requests() -> int:
@@ -18,20 +17,21 @@ def answer_requests() -> int:
 
     Each is answered by one caller, in one transaction with its token and message.
     """
-    answered = 0
-    while requests := list(MailRequest.objects.order_by("pk")[:SLICE]):
-        for request in requests:
-            with transaction.atomic():
-                # The user's row first, as who deletes a user does.
-                user = _person(request)
-                if MailRequest.objects.filter(pk=request.pk).delete()[0]:
-                    _answer(request, user)
-                    answered += 1
-    return answered
+    return answer_due(MailRequest, _answer_once)
+
+
+def _answer_once(request: MailRequest) -> bool:
+    with transaction.atomic():
+        # The user's row first, as who deletes a user does.
+        user = _person(request)
+        if not MailRequest.objects.filter(pk=request.pk).delete()[0]:
+            return False
+        _answer(request, user)
+        return True
 
 
 def _answer(request: MailRequest, user: User | None) -> None:
-    client = ClientInfo(request.ip_address, request.user_agent, request.request_id)
+    client = request.client
     if user is None or not (user.email or request.purpose == Purpose.CHANGE_EMAIL):
         return
     match request.purpose:

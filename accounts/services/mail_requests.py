@@ -21,9 +21,7 @@ def request_mail(
         purpose=purpose,
         user=user,
         email=email,
-        ip_address=client.ip_address,
-        user_agent=client.user_agent,
-        request_id=client.request_id,
+        **MailRequest.columns_of(client),
     )
 
 
