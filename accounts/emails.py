@@ -1,5 +1,11 @@
-"""The messages we send: each is a template whose first line is the subject."""
+"""The messages we send: each is a text template whose first line is the subject.
 
+The HTML is made of the text at delivery. Our link, or a code, is a paragraph of its own; everything
+else is words, whatever it looks like.
+"""
+
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -28,6 +34,7 @@ PAGES: dict[LinkMessage, str] = {
     "change_email": "/account/email",
     "email_changed": "/account/email/undo",
 }
+CODE = re.compile(r"[0-9]{6}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def send_link(
 
 
 def compose(mail: OutgoingMail) -> EmailMultiAlternatives:
-    """The message as it is sent, as text. Raises SealBroken.
+    """The message as it is sent, as text and as HTML. Raises SealBroken.
 
     A repeated delivery has the same Message-ID, by which mailboxes can tell.
     """
@@ -81,6 +88,7 @@ def compose(mail: OutgoingMail) -> EmailMultiAlternatives:
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     headers = {"Message-ID": f"<{mail.pk}@{host}>", "Auto-Submitted": "auto-generated"}
     message = EmailMultiAlternatives(mail.subject, text, to=[mail.recipient], headers=headers)
+    message.attach_alternative(_as_html(mail.subject, text), "text/html")
     return message
 
 
@@ -96,6 +104,29 @@ def _render(message: str, user: User, client: ClientInfo, **more: Any) -> tuple[
     text = render_to_string(f"accounts/mail/{message}.txt", context)
     subject, _, body = text.partition("\n")
     return subject.strip(), body.strip()
+
+
+def _as_html(subject: str, text: str) -> str:
+    project, paragraphs = _one_line(settings.PROJECT_NAME), list(_paragraphs(text))
+    context = {"subject": subject, "project": project, "paragraphs": paragraphs}
+    return render_to_string("accounts/mail/layout.html", context)
+
+
+def _paragraphs(text: str) -> Iterator[tuple[str, str]]:
+    """Each paragraph with what it is: "link", "code" or "words"."""
+    link = re.compile(re.escape(settings.PUBLIC_URL) + r"/account/[a-z/]+#token=[\w-]+")
+    for paragraph in text.split("\n\n"):
+        if link.fullmatch(paragraph):
+            yield "link", paragraph
+        elif CODE.fullmatch(paragraph):
+            yield "code", paragraph
+        else:
+            yield "words", paragraph
+
+
+def _one_line(text: str) -> str:
+    """So that a value can neither end a header nor be a paragraph."""
+    return " ".join(text.split())
 
 
 def _in_words(span: timedelta) -> str:

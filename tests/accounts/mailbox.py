@@ -26,7 +26,7 @@ class Letter:
 
     @property
     def code(self) -> str:
-        return self._find(r": (\d{6})$")
+        return self._find(r"^(\d{6})$")
 
     def _find(self, pattern: str) -> str:
         found = re.findall(pattern, self.body, re.M)

@@ -1,8 +1,10 @@
-"""Messages: written with what they tell about, delivered later, once."""
+"""Messages: written with what they tell about, delivered later, as text and HTML."""
 
+import re
 from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -21,6 +23,25 @@ from security.models import JobRun
 from tests.client import Client
 
 CLIENT = ClientInfo(ip_address="192.0.2.7", user_agent="curl/8.1")
+LAYOUT = {"html", "head", "meta", "title", "body", "div", "p"}
+
+
+class Markup(HTMLParser):
+    """What is markup in a page, and what is text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+        self.shown = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"href", "src"}]
+
+    def handle_data(self, data: str) -> None:
+        self.shown += data
 
 
 def sent() -> EmailMessage:
@@ -41,6 +62,12 @@ def text_of(message: EmailMessage) -> str:
     return str(part.get_content())
 
 
+def markup_of(message: EmailMessage) -> Markup:
+    part = message.get_body(("html",))
+    assert part is not None
+    return Markup(part.get_content())
+
+
 def test_a_notice_is_delivered_once_and_its_text_forgotten(alice: User) -> None:
     notify(alice, "password_changed", client=CLIENT)
     message = sent()
@@ -54,6 +81,33 @@ def test_a_user_without_an_address_gets_none(alice: User) -> None:
     alice.email = None
     notify(alice, "deactivated", client=CLIENT)
     assert not OutgoingMail.objects.exists()
+
+
+def test_a_message_is_text_and_the_same_in_html(alice: User) -> None:
+    notify(alice, "password_changed", client=CLIENT)
+    message = sent()
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == [
+        "text/plain",
+        "text/html",
+    ]
+    markup = markup_of(message)
+    for paragraph in text_of(message).strip().split("\n\n"):
+        assert paragraph in markup.shown
+    assert markup.tags == LAYOUT
+    assert not markup.addresses
+
+
+def test_link_and_code_of_a_message_are_there_to_press_and_to_read(alice: User) -> None:
+    Client().post("/auth/email/resend", {"email": "alice@example.com"})
+    answer_requests()
+    message = sent()
+    markup = markup_of(message)
+    assert markup.tags == LAYOUT | {"a"}
+    [link] = re.findall(r"^\S+#token=\S+$", text_of(message), re.M)
+    [code] = re.findall(r"^[0-9]{6}$", text_of(message), re.M)
+    assert markup.addresses == [link]
+    assert markup.shown.count(code) == 1
 
 
 def test_a_message_says_that_nobody_wrote_it_and_which_it_is(alice: User) -> None:

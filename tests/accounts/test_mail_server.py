@@ -56,6 +56,7 @@ def test_several_messages_go_over_one_connection(server: SmtpStub, alice: User) 
     assert deliver_due() == 3
     assert server.connections == 1
     assert server.recipients == [["alice@example.com"]] * 3
+    assert server.messages[0].get_content_type() == "multipart/alternative"
 
 
 def test_without_anything_to_send_the_server_is_left_alone(server: SmtpStub, db: None) -> None:
