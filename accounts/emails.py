@@ -34,7 +34,10 @@ PAGES: dict[LinkMessage, str] = {
     "change_email": "/account/email",
     "email_changed": "/account/email/undo",
 }
+LONGEST_SUBJECT = 200
 CODE = re.compile(r"[0-9]{6}")
+# What mail programs take for an address of a site or a mailbox: a dot between letters.
+LOOKS_LIKE_A_LINK = re.compile(r"(?<=\w)\.(?=[^\W\d_])")
 
 
 @dataclass(frozen=True)
@@ -94,16 +97,16 @@ def compose(mail: OutgoingMail) -> EmailMultiAlternatives:
 
 def _render(message: str, user: User, client: ClientInfo, **more: Any) -> tuple[str, str]:
     context = more | {
-        "user": user,
-        "project": settings.PROJECT_NAME,
+        "username": _one_line(user.username or ""),
+        "project": _one_line(settings.PROJECT_NAME),
         "public_url": settings.PUBLIC_URL,
         "time": timezone.now(),
-        "device": client.device,
+        "device": LOOKS_LIKE_A_LINK.sub("[.]", _one_line(client.device)),
         "ip_address": client.ip_address,
     }
     text = render_to_string(f"accounts/mail/{message}.txt", context)
     subject, _, body = text.partition("\n")
-    return subject.strip(), body.strip()
+    return subject.strip()[:LONGEST_SUBJECT], body.strip()
 
 
 def _as_html(subject: str, text: str) -> str:

@@ -143,5 +143,7 @@ def device_name(user_agent: str) -> str:
     browser = found.user_agent.family if found.user_agent else ""
     system = found.os.family if found.os else ""
     if not browser:
-        return user_agent.partition("/")[0][:60] or "Unknown device"
+        # One word: it stands in mail to others, which must not become a letter of the sender's.
+        words = user_agent.partition("/")[0].split()
+        return words[0][:30] if words else "Unknown device"
     return f"{browser} on {system}"[:120] if system else browser[:120]

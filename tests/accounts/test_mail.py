@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from django.core import mail
 from django.db import OperationalError
 from django.utils import timezone
 
-from accounts.emails import notify
+from accounts.emails import NewToken, notify, send_link
 from accounts.models import MailRequest, OutgoingMail, User
 from accounts.services import mail_answers
 from accounts.services.mail_answers import answer_requests
@@ -23,7 +24,16 @@ from security.models import JobRun
 from tests.client import Client
 
 CLIENT = ClientInfo(ip_address="192.0.2.7", user_agent="curl/8.1")
+TOKEN = NewToken("x" * 43, "", timedelta(hours=1), timedelta(minutes=10))
 LAYOUT = {"html", "head", "meta", "title", "body", "div", "p"}
+HOSTILE = [
+    "a\r\nBcc: x@evil.example",
+    "a\nBcc: x@evil.example\n\nhttps://evil.example/account/reset#token=x",
+    "{{1234*5678}}{% debug %}",
+    "<a href=//evil.example>click</a>",
+    "https://evil.example/x",
+    "evil.example",
+]
 
 
 class Markup(HTMLParser):
@@ -119,6 +129,61 @@ def test_a_message_says_that_nobody_wrote_it_and_which_it_is(alice: User) -> Non
     # Nobody knew that it had arrived.
     row.save()
     assert sent()["Message-ID"] == first["Message-ID"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("place", ["device", "username", "PROJECT_NAME", "first_name", "last_name"])
+def test_s2_96_what_somebody_chose_is_literal_text_in_one_message(
+    alice: User, settings: Any, place: str, text: str
+) -> None:
+    client = CLIENT
+    if place == "device":
+        client = ClientInfo(user_agent=text)
+    elif place == "PROJECT_NAME":
+        settings.PROJECT_NAME = text
+    else:
+        setattr(alice, place, text)
+    for send in (
+        lambda: notify(alice, "password_changed", client=client),
+        lambda: send_link(alice, "set_password", to=str(alice.email), token=TOKEN, client=client),
+    ):
+        send()
+        message = sent()
+        assert message["Bcc"] is None
+        assert message["Cc"] is None
+        markup = markup_of(message)
+        assert markup.tags <= LAYOUT | {"a"}
+        assert all(a.startswith("http://localhost:8000/account/reset#") for a in markup.addresses)
+        assert "7006652" not in text_of(message)
+        if place == "PROJECT_NAME":
+            assert " ".join(text.split()) in message["Subject"]
+            assert " ".join(text.split()) in markup.shown
+
+
+@pytest.mark.parametrize("agent", ["evil.example", "www.Evil.Example now", "x@evil.example"])
+def test_no_device_reads_like_a_link(alice: User, agent: str) -> None:
+    notify(alice, "new_device", client=ClientInfo(user_agent=agent))
+    message = sent()
+    for text in (text_of(message), markup_of(message).shown):
+        assert not re.search(r"evil\.example", text, re.I)
+        assert re.search(r"evil\[\.\]example", text, re.I)
+
+
+def test_a_device_that_is_no_browser_stays_readable(alice: User) -> None:
+    notify(alice, "password_changed", client=ClientInfo(user_agent="{{1234*5678}}{%debug%}<b>/1"))
+    assert "{{1234*5678}}{%debug%}<b>" in OutgoingMail.objects.get().body
+
+
+def test_no_device_is_a_letter_of_its_own(alice: User) -> None:
+    agent = "Urgent! Your account is closed, call us/1"
+    notify(alice, "new_device", client=ClientInfo(user_agent=agent))
+    assert "from Urgent! (" in OutgoingMail.objects.get().body
+
+
+def test_a_long_project_name_stops_no_sign_in(alice: User, settings: Any) -> None:
+    settings.PROJECT_NAME = "x" * 300
+    notify(alice, "password_changed", client=CLIENT)
+    assert sent()["Subject"].strip() == "x" * 200
 
 
 @pytest.fixture
