@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 
 from accounts.services.mail_answers import answer_requests
-from accounts.services.mail_delivery import JOB, deliver_due, prune_outbox
+from accounts.services.mail_delivery import JOB, deliver_due, note_failed, prune_outbox
 from accounts.services.one_time_tokens import prune_tokens
 from security.jobs import exclusively
 
@@ -17,6 +17,7 @@ def deliver_mail() -> None:
         if mine:
             answer_requests()
             deliver_due()
+            note_failed()
 
 
 @shared_task(name="accounts.prune_mail")

@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import bearer_credential
+from accounts.mail_metrics import MailCollector
 from security.api.throttling import Limits
 from security.audit_metrics import AuditCollector
 from security.errors import AuthError, NotAuthenticated, PermissionMissing
@@ -109,7 +110,7 @@ class MetricsView(APIView):
                 raise NotAuthenticated
             if not request.user.has_perm("security.view_metrics"):
                 raise PermissionMissing
-        body, content_type = exposition(SessionCollector(), AuditCollector())
+        body, content_type = exposition(SessionCollector(), AuditCollector(), MailCollector())
         return HttpResponse(body, content_type=content_type)
 
     def _has_metrics_token(self) -> bool:

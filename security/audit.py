@@ -53,6 +53,7 @@ class Kind(StrEnum):
     REFRESH_REUSED = "refresh.reused"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
+    MAIL_RESENT = "mail.resent"
     SITE_CREATED = "site.created"
     SITE_CHANGED = "site.changed"
     SITE_DELETED = "site.deleted"

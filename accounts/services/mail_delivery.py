@@ -8,14 +8,19 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import get_connection
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.emails import compose
-from accounts.models import OutgoingMail
+from accounts.models import OutgoingMail, User
 from accounts.models.outgoing_mail import LONGEST_FAILURE, MOST_ATTEMPTS, pause_after
 from accounts.services.waiting_requests import KINDS
+from security import audit
+from security.audit import Kind
+from security.client_info import ClientInfo
 from security.identifiers import least_uuid7
+from security.jobs import keep_result, last_result
 from security.logs import get_logger
 
 logger = get_logger(__name__)
@@ -27,6 +32,7 @@ PRUNING_SLICE = 5000
 CLAIM = timedelta(minutes=5)
 # A slow mail server must not hold the worker from its other jobs.
 LONGEST_RUN_SECONDS = 60
+MOST_COUNTED = 1000
 # The server takes its leave.
 CLOSING = 421
 REFUSED_FOR_GOOD = 500
@@ -59,6 +65,35 @@ def deliver_due() -> int:
         with suppress(OSError):
             connection.close()
     return sent
+
+
+def send_again(*, mail: OutgoingMail, actor: User | None, client: ClientInfo) -> bool:
+    """Give a message all its attempts again; False unless it was given up and can be of use."""
+    now = timezone.now()
+    with transaction.atomic():
+        useful = OutgoingMail.objects.failed().filter(pk=mail.pk).exclude(expires_at__lte=now)
+        if not useful.update(failed_at=None, attempts=0, next_attempt_at=now):
+            return False
+        audit.record(Kind.MAIL_RESENT, actor=actor, client=client, mail=str(mail.pk))
+    return True
+
+
+def note_failed() -> None:
+    """Count, as far as MOST_COUNTED each, messages given up and requests that led to none."""
+    failed = (OutgoingMail.objects.failed(), *(kind.objects.failed() for kind in KINDS))
+    keep_result(JOB, {"failed": sum(rows[:MOST_COUNTED].count() for rows in failed)})
+
+
+def count_failed() -> int | None:
+    """What note_failed() counted last; None before the job's first run."""
+    return last_result(JOB).get("failed")
+
+
+def longest_wait() -> timedelta:
+    """How long the oldest message that is neither sent nor given up has been waiting."""
+    waiting = OutgoingMail.objects.waiting().order_by("pk")
+    oldest = waiting.values_list("created_at", flat=True).first()
+    return timezone.now() - oldest if oldest else timedelta(0)
 
 
 def prune_outbox() -> int:

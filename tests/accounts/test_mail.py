@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from accounts.emails import NewToken, notify, send_link
 from accounts.models import MailRequest, OutgoingMail, User
+from accounts.models.outgoing_mail import MOST_ATTEMPTS
 from accounts.services import mail_answers
 from accounts.services.mail_answers import answer_requests
-from accounts.services.mail_delivery import deliver_due
+from accounts.services.mail_delivery import count_failed, deliver_due, send_again
 from accounts.tasks import deliver_mail
 from security.client_info import ClientInfo
 from security.models import JobRun
@@ -186,6 +187,17 @@ def test_a_long_project_name_stops_no_sign_in(alice: User, settings: Any) -> Non
     assert sent()["Subject"].strip() == "x" * 200
 
 
+def test_a_link_that_is_over_is_sent_to_nobody(alice: User, admin: User) -> None:
+    short = NewToken("x" * 43, "", timedelta(minutes=-1), timedelta(minutes=10))
+    send_link(alice, "reset_password", to="alice@example.com", token=short, client=CLIENT)
+    send_link(alice, "reset_password", to="alice@example.com", token=TOKEN, client=CLIENT)
+    assert deliver_due() == 1
+    over = OutgoingMail.objects.failed().get()
+    assert over.failure == "Expired"
+    assert not send_again(mail=over, actor=admin, client=CLIENT)
+    assert deliver_due() == 0
+
+
 @pytest.fixture
 def one_request_fails(
     monkeypatch: pytest.MonkeyPatch, make_user: Callable[..., User]
@@ -226,3 +238,12 @@ def test_a_request_that_failed_is_answered_when_it_can_be(
     recipients = OutgoingMail.objects.order_by("pk").values_list("recipient", flat=True)
     assert list(recipients) == ["free@example.com", "held@example.com"]
     assert not MailRequest.objects.exists()
+
+
+@pytest.mark.usefixtures("one_request_fails")
+def test_a_request_that_always_fails_is_kept_and_counted_in_the_end() -> None:
+    for _ in range(MOST_ATTEMPTS + 2):
+        MailRequest.objects.update(next_attempt_at=timezone.now())
+        deliver_mail()
+    assert MailRequest.objects.get().attempts == MOST_ATTEMPTS
+    assert count_failed() == 1

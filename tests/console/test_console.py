@@ -31,6 +31,7 @@ LISTS = [
     "/admin/sessions_app/devicesession/",
     "/admin/security/signingkey/",
     "/admin/security/auditevent/",
+    "/admin/accounts/outgoingmail/",
 ]
 
 
@@ -400,6 +401,7 @@ class TestReadOnlyPages:
         "sessions_app/devicesession/?refresh_jti__startswith=a",
         "security/auditevent/?ip_address=zz",
         "accounts/apikey/?digest__startswith=a",
+        "accounts/outgoingmail/?body__startswith=g",
     ],
 )
 def test_a_list_can_be_filtered_only_as_it_offers(operator: Console, query: str) -> None:

@@ -17,6 +17,7 @@ LISTS = [
     "/admin/accounts/user/",
     "/admin/accounts/apikey/",
     "/admin/accounts/membership/",
+    "/admin/accounts/outgoingmail/",
     "/admin/accounts/role/",
     "/admin/accounts/site/",
     "/admin/accounts/violation/",
@@ -45,7 +46,13 @@ def test_nothing_is_counted_over_the_whole_table(operator: Console, path: str) -
 
 @pytest.mark.parametrize(
     "path",
-    ["accounts/user", "accounts/apikey", "accounts/membership", "sessions_app/devicesession"],
+    [
+        "accounts/user",
+        "accounts/apikey",
+        "accounts/membership",
+        "accounts/outgoingmail",
+        "sessions_app/devicesession",
+    ],
 )
 def test_people_are_searched_by_their_stored_keys(operator: Console, path: str) -> None:
     """Without case is as costly as the table is long; the keys are folded already."""
