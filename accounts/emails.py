@@ -21,7 +21,18 @@ from security.client_info import ClientInfo
 from security.sealing import seal
 
 Message = Literal[
-    "password_changed", "refresh_reused", "deactivated", "new_device", "address_wanted"
+    "password_changed",
+    "password_set",
+    "refresh_reused",
+    "deactivated",
+    "reactivated",
+    "deleted",
+    "new_device",
+    "address_wanted",
+    "email_replaced",
+    "role_changed",
+    "session_made",
+    "key_made",
 ]
 LinkMessage = Literal[
     "verify_email", "reset_password", "set_password", "change_email", "email_changed"
@@ -50,11 +61,17 @@ class NewToken:
     code_lifetime: timedelta
 
 
-def notify(user: User, message: Message, *, client: ClientInfo) -> None:
-    """Put a notice to the user into the outbox, inside the caller's transaction."""
-    if user.email:
-        subject, body = _render(message, user, client)
-        OutgoingMail.objects.create(recipient=user.email, subject=subject, body=body)
+def notify(
+    user: User, message: Message, *, client: ClientInfo, to: str | None = None, **told: Any
+) -> None:
+    """Put a notice to the user into the outbox, inside the caller's transaction.
+
+    `to` is an address that the user had. Where somebody else acted, the text tells nothing of
+    them, nor of where they are.
+    """
+    if recipient := to or user.email:
+        subject, body = _render(message, user, client, **told)
+        OutgoingMail.objects.create(recipient=recipient, subject=subject, body=body)
 
 
 def send_link(
@@ -70,8 +87,8 @@ def send_link(
         client,
         link=f"{settings.PUBLIC_URL}{PAGES[message]}#token={token.text}",
         code=token.code,
-        lifetime=_in_words(token.lifetime),
-        code_lifetime=_in_words(token.code_lifetime),
+        lifetime=in_words(token.lifetime),
+        code_lifetime=in_words(token.code_lifetime),
     )
     OutgoingMail.objects.create(
         recipient=to,
@@ -132,7 +149,8 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _in_words(span: timedelta) -> str:
+def in_words(span: timedelta) -> str:
+    """Such as "2 hours"."""
     minutes = int(span.total_seconds()) // 60
     number, unit = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
     return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -1,18 +1,23 @@
 """Making and revoking API keys."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.api_keys import digest_of, new_key, prefix_of
+from accounts.emails import notify
 from accounts.models import ApiKey, User
 from accounts.services.live_keys import drop_keys_after_commit
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
 from security.errors import FieldError, GrantTooWide, NotFound, TooManyKeys
+
+HOUR = timedelta(hours=1)
+# Notices of new keys in an hour: whoever makes thousands must not flood a mailbox.
+MOST_TOLD = 5
 
 
 def create_api_key(
@@ -46,6 +51,7 @@ def create_api_key(
             raise NotFound
         if ApiKey.objects.live().filter(user=user).count() >= settings.AUTH_API_KEY_LIMIT:
             raise TooManyKeys
+        told = ApiKey.objects.filter(user=user, created_at__gt=timezone.now() - HOUR).count()
         key = ApiKey.objects.create(
             user=user,
             name=name,
@@ -63,6 +69,9 @@ def create_api_key(
             prefix=key.prefix,
             scopes=key.scopes,
         )
+        if told < MOST_TOLD:
+            by_owner = actor.pk == user.pk
+            notify(user, "key_made", client=client, prefix=key.prefix, by_owner=by_owner)
     return key, text
 
 

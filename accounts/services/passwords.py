@@ -79,7 +79,7 @@ def set_password(
             client=client,
         )
         audit.record(Kind.PASSWORD_SET, actor=actor, subject=user, client=client)
-        notify(user, "password_changed", client=client or ClientInfo())
+        notify(user, "password_set", client=client or ClientInfo())
 
 
 def change_password(

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.emails import notify
+from accounts.identifiers import key_of
 from accounts.models import User
 from accounts.services.guards import keep_one_admin, refuse_beyond, refuse_on_self, take_turns
 from accounts.services.live_keys import drop_user_after_commit
@@ -93,6 +94,7 @@ def delete_user(*, user: User, actor: User | None, client: ClientInfo | None = N
         )
         drop_user_after_commit(user.pk)
         audit.record(Kind.USER_DELETED, actor=actor, subject=present, client=client)
+        notify(present, "deleted", client=client or ClientInfo())
         User.objects.filter(pk=user.pk).delete()
 
 
@@ -148,7 +150,19 @@ def _apply(user: User, changes: dict[str, Any], actor: User | None, client: Clie
             actor=actor,
             client=client,
         )
-        notify(user, "deactivated", client=client)
+    _tell(user, before, client)
+
+
+def _tell(user: User, before: dict[str, Any], client: ClientInfo) -> None:
+    """What was changed about an account that its owner did not, or would want to hear of."""
+    replaced = before.get("email")
+    if replaced and key_of(replaced) != user.email_key:
+        notify(user, "email_replaced", client=client, to=replaced)
+    if "role" in before:
+        roles = {"old_role": before["role"], "new_role": user.role_id}
+        notify(user, "role_changed", client=client, **roles)
+    if "is_active" in before:
+        notify(user, "reactivated" if user.is_active else "deactivated", client=client)
 
 
 def _record(
@@ -159,7 +173,7 @@ def _record(
     client: ClientInfo,
 ) -> None:
     by: dict[str, Any] = {"actor": actor, "subject": user, "client": client}
-    before.pop("is_active", None)
+    before = {k: v for k, v in before.items() if k != "is_active"}
     active = after.pop("is_active", None)
     if active is not None:
         audit.record(Kind.USER_ACTIVATED if active else Kind.USER_DEACTIVATED, **by)
