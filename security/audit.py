@@ -47,6 +47,7 @@ class Kind(StrEnum):
     LOGIN_FAILED = "login.failed"
     LOGIN_LOCKED = "login.locked"
     LOGIN_UNLOCKED = "login.unlocked"
+    REAUTHENTICATION_FAILED = "reauthentication.failed"
     TOKEN_ISSUED = "token.issued"
     SESSION_ENDED = "session.ended"
     SESSION_RENAMED = "session.renamed"

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 from accounts.api.representations import MessageOutput
 from accounts.api.requests import UserRequest, by_mailbox
 from accounts.services.email_change import ask_for_email_change
+from accounts.services.known_devices import device_of_session
 from security.api.fields import TextField
 from security.api.throttling import Limits, by_user
 from security.client_info import client_info
@@ -33,6 +34,11 @@ class ChangeEmailView(APIView):
     def post(self, request: UserRequest) -> Response:
         given = self.ChangeInput(data=request.data)
         given.is_valid(raise_exception=True)
-        ask_for_email_change(user=request.user, **given.validated_data, client=client_info(request))
+        ask_for_email_change(
+            user=request.user,
+            **given.validated_data,
+            client=client_info(request),
+            device=device_of_session(request.auth),
+        )
         text = "The new address gets a message; confirm it there."
         return Response({"message": text}, status=202)

@@ -17,6 +17,7 @@ from accounts.api.representations import (
 )
 from accounts.api.requests import UserRequest
 from accounts.identifiers import LONGEST_USERNAME
+from accounts.services.known_devices import device_of_session
 from accounts.services.passwords import change_password
 from accounts.services.users import change_user, deactivate_self
 from security.api.fields import TextField
@@ -95,6 +96,7 @@ class MeView(APIView):
             password=given.validated_data.get("password"),
             signed_in_for=request.auth.age(),
             client=client_info(request),
+            device=device_of_session(request.auth),
         )
         return Response(status=204)
 
@@ -117,5 +119,6 @@ class PasswordView(APIView):
             **given.validated_data,
             session_id=request.auth.sid,
             client=client_info(request),
+            device=device_of_session(request.auth),
         )
         return Response({"message": "Password updated successfully."})

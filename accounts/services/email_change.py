@@ -8,11 +8,12 @@ from accounts.models import OneTimeToken, User
 from accounts.models.one_time_token import Purpose
 from accounts.services.api_keys import revoke_all_keys
 from accounts.services.email_verification import verify
+from accounts.services.known_devices import KnownDevice
 from accounts.services.live_keys import drop_user_after_commit
 from accounts.services.mail_requests import read_address, request_mail
 from accounts.services.one_time_tokens import end_tokens, find, issue, use
 from accounts.services.password_reset import hold_user
-from accounts.services.passwords import check_password
+from accounts.services.reauthentication import proves_password
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
@@ -22,14 +23,16 @@ from sessions_app.models.device_session import EndReason
 from sessions_app.services.sessions import end_sessions
 
 
-def ask_for_email_change(*, user: User, new_email: str, password: str, client: ClientInfo) -> None:
+def ask_for_email_change(
+    *, user: User, new_email: str, password: str, client: ClientInfo, device: KnownDevice
+) -> None:
     """Have a link mailed to the new address, or to its owner that it was wanted.
 
-    Raises FieldError for a wrong password and for what is no address.
+    Raises FieldError for a wrong password and for what is no address, or LoginCooldown.
     """
     address = read_address(new_email, field="new_email")
-    stored = User.objects.select_related("role").get(pk=user.pk)
-    if not check_password(stored, password):
+    stored = User.objects.select_related("role", "sign_in_failures").get(pk=user.pk)
+    if not proves_password(user=stored, password=password, client=client, device=device):
         raise FieldError(("password", "incorrect_password", "This is not your password."))
     with transaction.atomic():
         request_mail(Purpose.CHANGE_EMAIL, email=address, user=stored, client=client)

@@ -63,7 +63,17 @@ def device_of_token(raw: str) -> KnownDevice | None:
         token = AccessToken.parse(raw, allow_expired=True)
     except TokenInvalid:
         return None
+    return device_of_session(token)
+
+
+def device_of_session(token: AccessToken) -> KnownDevice:
+    """The device of the session that an access token belongs to."""
     return KnownDevice(f"session-{token.sid}", token["sub"], token=token)
+
+
+def device_of_console(user: User, sid: str) -> KnownDevice:
+    """The device of a session at the console, whose user is as stored."""
+    return KnownDevice(f"console-{sid}", str(user.pk), _fingerprint(user))
 
 
 def _fingerprint(user: User) -> str:

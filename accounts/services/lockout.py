@@ -6,6 +6,7 @@ identifier: an account tells nobody that it is another's second name, or that it
 the database holds what is never forgotten: how many it were since the last reset.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from accounts.services.known_devices import KnownDevice
 from security import audit, streaks
 from security.audit import Kind
 from security.client_info import ClientInfo, network_of
-from security.errors import LoginCooldown
+from security.errors import LoginCooldown, TooBusy
 from security.limits import enforce
 from security.metrics import SIGN_INS
 from security.streaks import Place, Streak
@@ -98,18 +99,23 @@ def strangers_limits(identifier: str, client: ClientInfo) -> dict[str, str]:
     return {"login": key_of(identifier), "login_address": network_of(client.ip_address)}
 
 
-def take_back(attempt: Attempt) -> None:
-    """The password was not looked at after all."""
-    if attempt.places:
-        streaks.release(attempt.places, 1)
-        _release_in_row(attempt, 1 if attempt.in_row else 0)
+def is_right(attempt: Attempt, check: Callable[[], bool]) -> bool:
+    """Look at the reserved attempt's password, by `check`; a failure is still to be told by fail().
 
-
-def succeed(attempt: Attempt) -> None:
-    """The password was right: the failures of this network or device are forgotten, no others."""
-    if attempt.places:
+    A right one forgets the failures of this network or device, no others. Raises TooBusy, which is
+    nobody's failure.
+    """
+    try:
+        right = check()
+    except TooBusy:
+        if attempt.places:
+            streaks.release(attempt.places, 1)
+            _release_in_row(attempt, 1 if attempt.in_row else 0)
+        raise
+    if right and attempt.places:
         taken = streaks.release(attempt.places, attempt.places[0].count)
         _release_in_row(attempt, max(1, taken) - (0 if attempt.in_row else 1))
+    return right
 
 
 def fail(attempt: Attempt) -> None:

@@ -24,7 +24,6 @@ from security.errors import (
     EmailUnverified,
     InvalidCredentials,
     PasswordExpired,
-    TooBusy,
 )
 from security.keyring import keyring
 from security.metrics import SIGN_INS
@@ -125,15 +124,13 @@ def check_for_console(
 
 
 def _is_right(attempt: Attempt, password: str) -> bool:
-    """Raises TooBusy, which is nobody's failure."""
-    try:
-        right = check_password(attempt.user, password) and attempt.user is not None
-    except TooBusy:
-        lockout.take_back(attempt)
-        raise
-    if right:
-        lockout.succeed(attempt)
-    return right
+    """Raises TooBusy."""
+    user = attempt.user
+
+    def check() -> bool:
+        return check_password(user, password) and user is not None
+
+    return lockout.is_right(attempt, check)
 
 
 def _find(identifier: str, client: ClientInfo) -> tuple[User | None, bool]:

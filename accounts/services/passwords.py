@@ -11,8 +11,10 @@ from accounts.emails import notify
 from accounts.models import User
 from accounts.passwords import is_text, normalise_password
 from accounts.services.guards import refuse_beyond, refuse_on_self
+from accounts.services.known_devices import KnownDevice
 from accounts.services.lockout import forget_failures
 from accounts.services.one_time_tokens import end_tokens
+from accounts.services.reauthentication import proves_password
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
@@ -83,11 +85,17 @@ def set_password(
 
 
 def change_password(
-    *, user: User, current_password: str, new_password: str, session_id: UUID, client: ClientInfo
+    *,
+    user: User,
+    current_password: str,
+    new_password: str,
+    session_id: UUID,
+    client: ClientInfo,
+    device: KnownDevice,
 ) -> None:
-    """Set a new password and end the user's other sessions. Raises FieldError."""
-    user = User.objects.select_related("role").get(pk=user.pk)
-    if not check_password(user, current_password):
+    """Set a new password and end the user's other sessions. Raises FieldError or LoginCooldown."""
+    user = User.objects.select_related("role", "sign_in_failures").get(pk=user.pk)
+    if not proves_password(user=user, password=current_password, client=client, device=device):
         raise FieldError(("current_password", "incorrect_password", "This is not your password."))
     _replace(user, new_password, keep=session_id, client=client)
 

@@ -10,10 +10,16 @@ from accounts.emails import notify
 from accounts.identifiers import key_of
 from accounts.models import User
 from accounts.services.guards import keep_one_admin, refuse_beyond, refuse_on_self, take_turns
+from accounts.services.known_devices import KnownDevice
 from accounts.services.live_keys import drop_user_after_commit
 from accounts.services.one_time_tokens import end_tokens
-from accounts.services.passwords import check_password
-from accounts.services.registration import check_identifiers, find_role, lost_race, validate_tier
+from accounts.services.reauthentication import proves_password
+from accounts.services.registration import (
+    check_identifiers,
+    find_role,
+    lost_race,
+    validate_tier,
+)
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
@@ -56,16 +62,24 @@ def change_user(
 
 
 def deactivate_self(
-    *, user: User, password: str | None, signed_in_for: timedelta, client: ClientInfo
+    *,
+    user: User,
+    password: str | None,
+    signed_in_for: timedelta,
+    client: ClientInfo,
+    device: KnownDevice,
 ) -> None:
     """Deactivate the caller's own account.
 
-    Raises ReauthenticationRequired unless the password is right or the sign-in is fresh, and
-    LastAdmin.
+    Raises ReauthenticationRequired unless the password is right or the sign-in is fresh,
+    LoginCooldown and LastAdmin.
     """
-    stored = User.objects.select_related("role").get(pk=user.pk)
-    fresh = signed_in_for <= settings.AUTH_REAUTHENTICATION_TTL
-    if not (check_password(stored, password) if password else fresh):
+    if password:
+        stored = User.objects.select_related("role", "sign_in_failures").get(pk=user.pk)
+        proven = proves_password(user=stored, password=password, client=client, device=device)
+    else:
+        proven = signed_in_for <= settings.AUTH_REAUTHENTICATION_TTL
+    if not proven:
         raise ReauthenticationRequired
     with transaction.atomic():
         take_turns()
