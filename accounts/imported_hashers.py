@@ -2,11 +2,9 @@
 
 What these checks cost is bounded (`imported_hashes`), and they share the slots of our own hashes.
 
-Time tells something that can't be hidden: an account that still has another system's hash answers
-in that hash's time, an unknown one in ours. A check here costs its own work and then one hash of
-ours, whether the password was right (it is hashed anew) or wrong (Django's `harden_runtime` would
-not be called across algorithms), so no imported account answers faster than an unknown one; one
-with a slower hash is slower to answer until its first sign-in.
+A check here costs its own work and then one hash of ours, whether the password was right (it is
+hashed anew) or wrong (Django's `harden_runtime` would not be called across algorithms). Names that
+nobody has cost as much, as often as there are such hashes (`accounts.services.decoys`).
 """
 
 import hashlib

@@ -149,6 +149,13 @@ def is_imported(encoded: str) -> bool:
     return encoded.partition("$")[0] in _FORMS
 
 
+def zero_of(encoded: str) -> str:
+    """The letter for six, or four, zero bits in the digest of a stored hash."""
+    if encoded.startswith(BCRYPT):
+        return "."
+    return "0" if encoded.startswith(WERKZEUG) else "A"
+
+
 def stored_form(given: str) -> str:
     """A hash as other systems (or our own export) write it, as it is kept. Raises UnusableHash."""
     prefix = next((p for start, p in _PREFIXES if given.startswith(start)), "")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
+from accounts.services import decoys
 from accounts.services.mail_answers import answer_requests
 from accounts.services.mail_delivery import JOB, deliver_due, note_failed, prune_outbox
 from accounts.services.one_time_tokens import prune_tokens
@@ -24,3 +25,8 @@ def deliver_mail() -> None:
 def prune_mail() -> None:
     prune_outbox()
     prune_tokens()
+
+
+@shared_task(name="accounts.sample_hashes")
+def sample_hashes() -> None:
+    decoys.sample_hashes()

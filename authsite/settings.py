@@ -397,6 +397,7 @@ CELERY_BEAT_SCHEDULE = {
     "verify-audit": _every(24 * 60 * 60, "security.verify_audit"),
     "prune-sessions": _every(60 * 60, "sessions_app.prune"),
     "deliver-mail": _every(10, "accounts.deliver_mail"),
+    "sample-hashes": _every(60 * 60, "accounts.sample_hashes"),
     "prune-mail": _every(24 * 60 * 60, "accounts.prune_mail"),
 }
 

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.identifiers import key_of
 from accounts.models import Role, User
+from accounts.services.decoys import sample_hashes
 from accounts.services.import_rows import Candidate, Row, Rules, candidate
 from accounts.services.seen_keys import SeenKeys
 from security import audit
@@ -75,6 +76,8 @@ def import_users(
         while batch := list(islice(source, BATCH)):
             _import_batch(run, batch)
             on_batch(run.summary)
+    if run.summary.imported and not dry_run:
+        sample_hashes()
     return run.summary
 
 

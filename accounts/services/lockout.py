@@ -83,10 +83,10 @@ def reserve(
     attempt.has_row = row is not None
     attempt.before = getattr(row, attempt.column) if row else 0
     if attempt.before >= attempt.bound:
-        raise _cooldown(None)
+        raise _refused(attempt, None)
     wait, attempt.places = streaks.reserve(_streaks(attempt, row.generation if row else 0))
     if wait:
-        raise _cooldown(wait)
+        raise _refused(attempt, wait)
     # Further from the bound the cache alone keeps those that come at once from passing it, even
     # in two processes that count alone; a success then writes nothing.
     if attempt.before + 2 * attempt.places[-1].streak.free >= attempt.bound:
@@ -122,6 +122,7 @@ def fail(attempt: Attempt) -> None:
     """The password was wrong; the caller's transaction says so in the trail, too."""
     if not attempt.places:
         return
+    _look_as_often(attempt)
     now = timezone.now()
     noted: dict[str, Any] = {"last_failed_at": now}
     if attempt.cooldown:
@@ -194,7 +195,7 @@ def _reserve_in_row(attempt: Attempt) -> None:
     below = attempt.rows.filter(**{f"{attempt.column}__lt": attempt.bound})
     if not below.update(**{attempt.column: F(attempt.column) + 1}):
         streaks.release(attempt.places, 1)
-        raise _cooldown(None)
+        raise _refused(attempt, None)
     attempt.in_row = True
 
 
@@ -221,7 +222,14 @@ def _scope(attempt: Attempt) -> str:
     return "account" if attempt.places[1].cooldown else "network"
 
 
-def _cooldown(wait: int | None) -> LoginCooldown:
+def _look_as_often(attempt: Attempt) -> None:
+    """A refusal takes as many looks for somebody's name as for nobody's, whose row `_row` read."""
+    if attempt.user is not None:
+        attempt.rows.first()
+
+
+def _refused(attempt: Attempt, wait: int | None) -> LoginCooldown:
     """The refusal; without a known wait, the longest there is."""
+    _look_as_often(attempt)
     SIGN_INS.labels(LoginCooldown.code).inc()
     return LoginCooldown(wait or int(settings.AUTH_LOCKOUT_LONGEST_WAIT.total_seconds()))

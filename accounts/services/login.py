@@ -128,7 +128,7 @@ def _is_right(attempt: Attempt, password: str) -> bool:
     user = attempt.user
 
     def check() -> bool:
-        return check_password(user, password) and user is not None
+        return check_password(user, password, name=attempt.identifier_key)
 
     return lockout.is_right(attempt, check)
 

@@ -3,13 +3,14 @@
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import hashers, password_validation
+from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.emails import notify
 from accounts.models import User
 from accounts.passwords import is_text, normalise_password
+from accounts.services.decoys import decoys
 from accounts.services.guards import refuse_beyond, refuse_on_self
 from accounts.services.known_devices import KnownDevice
 from accounts.services.lockout import forget_failures
@@ -23,13 +24,15 @@ from sessions_app import live_state
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_sessions
 
-NO_PASSWORD = hashers.UNUSABLE_PASSWORD_PREFIX
 
+def check_password(user: User | None, raw: str, *, name: str = "") -> bool:
+    """Whether this is the user's password; `name` is what they, or nobody, were called by.
 
-def check_password(user: User | None, raw: str) -> bool:
-    """Whether this is the user's password; as much work for nobody as for somebody."""
-    if user is None:
-        return hashers.check_password(normalise_password(raw), NO_PASSWORD)
+    Who has none, and nobody, costs as much work as somebody.
+    """
+    if user is None or not user.has_usable_password():
+        User(password=decoys.draw(name)).check_password(raw)
+        return False
     return user.check_password(raw)
 
 

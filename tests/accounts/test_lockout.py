@@ -47,9 +47,9 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     check = login.check_password
 
-    def noting(user: User | None, raw: str) -> bool:
+    def noting(user: User | None, raw: str, *, name: str) -> bool:
         seen.append(raw)
-        return check(user, raw)
+        return check(user, raw, name=name)
 
     monkeypatch.setattr(login, "check_password", noting)
     return seen
@@ -166,7 +166,7 @@ class TestTheWait:
     def test_a_busy_hasher_is_nobodys_failure(
         self, alice: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def busy(*_: Any) -> bool:
+        def busy(*_: Any, **__: Any) -> bool:
             raise TooBusy
 
         with monkeypatch.context() as patched:

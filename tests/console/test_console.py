@@ -82,7 +82,7 @@ class TestSignIn:
     def test_a_busy_hasher_is_a_message(
         self, console: Console, admin: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def busy(*_: Any) -> bool:
+        def busy(*_: Any, **__: Any) -> bool:
             raise TooBusy
 
         monkeypatch.setattr(login, "check_password", busy)

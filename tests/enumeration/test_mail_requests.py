@@ -1,58 +1,20 @@
 """Nobody learns from asking for a message whether an address belongs to somebody."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.core.cache import cache
 
-from accounts.models import MailRequest, OutgoingMail, User
+from accounts.models import MailRequest, OutgoingMail
 from accounts.services.mail_answers import answer_requests
-from security import meters
-from security.meters import LocalCounters
-from tests.accounts.test_budgets import counted_sql
 from tests.client import Client
+from tests.enumeration.seeing import WHO, seen
 
-WHO = ("known", "unverified", "inactive", "foreign", "unusable", "service", "unknown")
 PATHS = ("/auth/password/forgot", "/auth/email/resend")
-# What differs between two answers to the same caller.
-OF_ITS_OWN = {"X-Request-ID"}
-
-
-@pytest.fixture
-def people(make_user: Callable[..., User]) -> None:
-    for name in set(WHO) - {"unknown"}:
-        user = make_user(name, is_active=name != "inactive")
-        if name != "unverified":
-            user.email_verified_at = user.created_at
-        if name == "foreign":
-            user.password = "pbkdf2_sha256$1000000$salt$aGFzaA=="
-        if name in {"unusable", "service"}:
-            user.set_unusable_password()
-        if name == "service":
-            user.email = None
-        user.save()
-
-
-def seen(path: str, email: str) -> dict[str, Any]:
-    """All that a caller, and a database, sees of one request."""
-    client = Client()
-    with counted_sql() as statements:
-        answer = client.post(path, {"email": email})
-    headers = {k: v for k, v in answer.headers.items() if k not in OF_ITS_OWN}
-    return {
-        "status": answer.status_code,
-        "body": answer.content,
-        "headers": headers,
-        "cookies": dict(answer.cookies),
-        "statements": [sql.split(" ")[0] for sql in statements],
-    }
 
 
 @pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("path", PATHS)
 def test_the_answer_and_its_work_are_the_same_for_everybody(path: str) -> None:
-    all_seen = [seen(path, f"{name}@example.com") for name in WHO]
+    all_seen = [seen(path, {"email": f"{name}@example.com"}) for name in WHO]
     assert all_seen == [all_seen[0]] * len(WHO)
     assert all_seen[0]["status"] == 202
     assert all_seen[0]["statements"] == ["INSERT"]
@@ -76,13 +38,6 @@ def test_the_worker_alone_knows_who_gets_a_message(path: str, reached: set[str])
     assert sent == {f"{name}@example.com" for name in reached}
     assert not MailRequest.objects.exists()
     assert answer_requests() == 0
-
-
-@pytest.fixture
-def limits_on(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.AUTH_LIMITS = True
-    cache.clear()
-    monkeypatch.setattr(meters, "local_counters", LocalCounters())
 
 
 @pytest.mark.usefixtures("people", "limits_on")
