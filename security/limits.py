@@ -7,6 +7,7 @@ from django.conf import settings
 
 from security.errors import RateLimited
 from security.meters import Meter, Usage, count, longest_wait
+from security.meters import forget as begin_anew
 from security.metrics import LIMITED
 
 
@@ -31,6 +32,12 @@ def enforce(whom: Mapping[str, str]) -> None:
     wait = longest_wait(spend(whom))
     if wait is not None:
         raise RateLimited(wait)
+
+
+def forget(whom: Mapping[str, str]) -> None:
+    """Begin anew for whom a limit had counted, who has proven more than it asks for."""
+    if meters := [meter for name, who in whom.items() for meter in _meters(name, who)]:
+        begin_anew(meters)
 
 
 def _meters(name: str, who: str) -> list[Meter]:

@@ -72,8 +72,19 @@ class LocalCounters:
             self._windows[key] = (used + 1, ends)
         return used + 1, math.ceil((ends - now) * 1000)
 
+    def forget(self, key: str) -> None:
+        with self._lock:
+            self._windows.pop(key, None)
+
 
 local_counters = LocalCounters()
+
+
+def forget(meters: Sequence[Meter]) -> None:
+    """Let these windows begin anew; without the shared cache, those of this process alone."""
+    shared_cache.forget([(meter.key, meter.seconds) for meter in meters])
+    for meter in meters:
+        local_counters.forget(meter.key)
 
 
 def count(meters: Sequence[Meter], *, counted: Sequence[tuple[int, int]] | None) -> list[Usage]:

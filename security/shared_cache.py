@@ -55,6 +55,7 @@ local function count(counters)
   return found
 end
 """
+FORGET = "return redis.call('DEL', unpack(cjson.decode(ARGV[1])))"
 COUNT_ONLY = COUNT + "return count(cjson.decode(ARGV[1]))"
 READ_AND_COUNT = (
     COUNT
@@ -132,6 +133,10 @@ class SharedCache:
         """Count once on each of (key, seconds); None without the cache."""
         found = self.ask(COUNT_ONLY, json.dumps(_named(counters)))
         return None if found is None else _pairs(found)
+
+    def forget(self, counters: list[tuple[str, int]]) -> None:
+        """Let these begin anew; without the cache they go on until their time."""
+        self.ask(FORGET, json.dumps([name for name, _ in _named(counters)]), patient=True)
 
     def ask(self, script: str, *args: str | int, patient: bool = False) -> Any | None:
         """What a script that counts returns; None without the cache.

@@ -9,6 +9,7 @@ the database holds what is never forgotten: how many it were since the last rese
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from accounts.models import SignInFailures, User
 from accounts.models.sign_in_failures import digest_of
 from accounts.services.guards import refuse_beyond
 from accounts.services.known_devices import KnownDevice
-from security import audit, streaks
+from security import audit, limits, streaks
 from security.audit import Kind
 from security.client_info import ClientInfo, network_of
 from security.errors import LoginCooldown, TooBusy
@@ -155,7 +156,12 @@ def unlock_user(*, user: User, actor: User | None, client: ClientInfo) -> bool:
 
 
 def forget_failures(user: User) -> bool:
-    """The same inside the caller's transaction and trail, as a new password does it."""
+    """The same inside the caller's transaction and trail, as a new password does it.
+
+    Strangers who used up the limit of the user's names must not keep them out either.
+    """
+    for name in filter(None, (user.email, user.username)):
+        transaction.on_commit(partial(limits.forget, {"login": key_of(name)}))
     rows = SignInFailures.objects.filter(user=user, last_failed_at__isnull=False)
     return bool(
         rows.update(

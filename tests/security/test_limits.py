@@ -10,6 +10,7 @@ from django.core.cache import cache
 from accounts.models import User
 from security import meters, streaks
 from security.rates import DEFAULT_RATES, Rate, parse_rates
+from tests.accounts.mailbox import letter
 from tests.client import PASSWORD, Client, assert_problem
 
 pytestmark = pytest.mark.usefixtures("limits_on")
@@ -205,6 +206,19 @@ class TestNoWayAround:
         policies = log_in().headers["RateLimit-Policy"]
         assert '"login-1";q=1;w=1, "login-3600";q=3;w=3600' in policies
         assert int(log_in().headers["Retry-After"]) > 1000
+
+
+def test_who_resets_the_password_is_not_kept_out_by_what_strangers_used_up(alice: User) -> None:
+    for _ in range(40):
+        log_in()
+    right = {"username": "alice", "password": PASSWORD}
+    home = {"REMOTE_ADDR": "198.51.100.7"}
+    assert_problem(Client().post("/auth/login", right, **home), 429, "rate_limited")
+    Client().post("/auth/password/forgot", {"email": "alice@example.com"})
+    body = {"token": letter("reset").token, "new_password": "eleven tapirs under moons"}
+    assert Client().post("/auth/password/reset", body).status_code == 200
+    right["password"] = body["new_password"]
+    assert Client().post("/auth/login", right, **home).status_code == 200
 
 
 def test_after_the_wait_it_goes_on(alice: User, rates: Any) -> None:
