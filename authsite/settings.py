@@ -214,11 +214,8 @@ PASSWORD_HASHERS = [
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.password_validation.LengthValidator"},
-    {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
-        "OPTIONS": {"user_attributes": ("username", "email", "first_name", "last_name")},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.password_validation.ContextValidator"},
     {
         "NAME": "accounts.password_validation.StrengthValidator",
         "OPTIONS": {"least_score": env.number("AUTH_PASSWORD_MIN_SCORE", 2, most=4)},

@@ -217,6 +217,8 @@ class TestInGerman:
         assert "Das Passwort ist zu schwach. Es ist eines der zehn h\u00e4ufigsten" in text
         page = visitor.send("/account/reset", token=token, new_password="kurz")
         assert "mindestens 8 Zeichen" in page.content.decode()
+        page = visitor.send("/account/reset", token=token, new_password="iloveyou123")
+        assert "eines der h\u00e4ufigsten, die als Erstes probiert" in page.content.decode()
 
     def test_the_api_and_the_console_go_on_in_english(self, client: Client, alice: User) -> None:
         client.headers = {"accept_language": "de"}
