@@ -45,10 +45,10 @@ def register(
     user = User(email=email, username=username, first_name=first_name, last_name=last_name)
     user.tier = tier or settings.AUTH_SELF_SERVICE_TIERS[0]
     details: dict[str, Any] = {"ignored": ignored} if ignored else {}
-    return _create(
+    _prepare(user, password)
+    return store_user(
         user,
         Role.USER,
-        password,
         Kind.USER_REGISTERED,
         client,
         details,
@@ -63,24 +63,35 @@ def bootstrap_admin(*, password: str) -> User | None:
     The trail remembers it, so deleting or demoting that admin doesn't open this again. Raises
     FieldError or AlreadyRegistered.
     """
+    if _had_an_admin():
+        return None
+    user = User(
+        email=settings.FIRST_SUPERUSER_EMAIL or None,
+        username=settings.FIRST_SUPERUSER_USERNAME or None,
+    )
+    if not user.email and not user.username:
+        user.username = "admin"
+    user.full_name = settings.FIRST_SUPERUSER_FULL_NAME
+    user.tier = settings.AUTH_TIERS[0]
+    # The one who runs the service says so; there may be no mail yet.
+    user.email_verified_at = timezone.now() if user.email else None
+    try:
+        _prepare(user, password)
+    except AlreadyRegistered:
+        if _had_an_admin():  # Another start was quicker.
+            return None
+        raise
     with transaction.atomic():
         # The role's row is the lock: two first starts at once make one admin.
-        admin_role = Role.objects.select_for_update().get(pk=Role.ADMIN)
-        if User.objects.filter(role=admin_role).exists() or has_happened(Kind.ADMIN_BOOTSTRAPPED):
+        Role.objects.select_for_update().get(pk=Role.ADMIN)
+        if _had_an_admin():
             return None
-        user = User(
-            email=settings.FIRST_SUPERUSER_EMAIL or None,
-            username=settings.FIRST_SUPERUSER_USERNAME or None,
-        )
-        if not user.email and not user.username:
-            user.username = "admin"
-        user.full_name = settings.FIRST_SUPERUSER_FULL_NAME
-        user.tier = settings.AUTH_TIERS[0]
-        # The one who runs the service says so; there may be no mail yet.
-        user.email_verified_at = timezone.now() if user.email else None
-        return _create(
-            user, Role.ADMIN, password, Kind.ADMIN_BOOTSTRAPPED, ClientInfo(), {}, actor=None
-        )
+        return store_user(user, Role.ADMIN, Kind.ADMIN_BOOTSTRAPPED, ClientInfo(), {}, actor=None)
+
+
+def _had_an_admin() -> bool:
+    admins = User.objects.filter(role=Role.ADMIN)
+    return admins.exists() or has_happened(Kind.ADMIN_BOOTSTRAPPED)
 
 
 def create_user(
@@ -95,11 +106,13 @@ def create_user(
     kind: str = "person",
     actor: User | None,
     client: ClientInfo | None = None,
+    dry_run: bool = False,
 ) -> User:
     """A new user of one of KINDS, made by an operator; `actor` None is the command line.
 
-    A person without a password gets a link to set one, if they have an e-mail address. Raises
-    FieldError, AlreadyRegistered, GrantTooWide or AdminPasswordsRefused.
+    A person without a password gets a link to set one, if they have an e-mail address. A dry run
+    is the real one, taken back: it meets every refusal that would come. Raises FieldError,
+    AlreadyRegistered, GrantTooWide or AdminPasswordsRefused.
     """
     if kind == "service" and (password is not None or email):
         text = "A service has a username, and neither a password nor an e-mail."
@@ -111,15 +124,16 @@ def create_user(
     user.tier = tier or settings.AUTH_TIERS[0]
     if password is not None:
         user.password_expired = must_expire()
-    return _create(
+    _prepare(user, password)
+    return store_user(
         user,
         role,
-        password,
         Kind.USER_CREATED,
         client or ClientInfo(),
         {},
         actor=actor,
         mail=Purpose.SET_PASSWORD if password is None else None,
+        dry_run=dry_run,
     )
 
 
@@ -153,23 +167,32 @@ def check_identifiers(user: User) -> None:
             raise FieldError((field, str(error.code), str(error.message))) from error
 
 
-def _create(
+def _prepare(user: User, password: str | None) -> None:
+    """Check identifiers and password and hash it, which takes time: no row is held yet."""
+    _check(user, password)
+    if User.objects.same_identifiers(user).exists():
+        raise AlreadyRegistered
+    user.set_password(password)
+
+
+def _check(user: User, password: str | None) -> None:
+    check_identifiers(user)
+    if password is not None:
+        validate_password(password, user, field="password")
+
+
+def store_user(
     user: User,
     role: str,
-    password: str | None,
     kind: Kind,
     client: ClientInfo,
     details: dict[str, Any],
     *,
     actor: User | None,
     mail: Purpose | None = None,
+    dry_run: bool = False,
 ) -> User:
-    check_identifiers(user)
-    if password is not None:
-        validate_password(password, user, field="password")
-    if User.objects.same_identifiers(user).exists():
-        raise AlreadyRegistered
-    user.set_password(password)
+    """Write a user whose password is hashed. Raises AlreadyRegistered or FieldError."""
     user.role = find_role(role)
     try:
         with transaction.atomic():
@@ -177,6 +200,7 @@ def _create(
             audit.record(kind, actor=actor, subject=user, client=client, **details)
             if mail and user.email:
                 request_mail(mail, email=user.email, user=user, client=client)
+            transaction.set_rollback(dry_run)
     except IntegrityError as error:
         raise lost_race(role) from error
     return user

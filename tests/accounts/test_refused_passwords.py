@@ -3,16 +3,19 @@
 import io
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.db import connection
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from accounts import password_validation
 from accounts.common_passwords import FILE, WIDTH, is_common
 from accounts.models import User
 from accounts.password_validation import StrengthValidator
+from accounts.services.registration import bootstrap_admin
 from scripts import common_passwords
 from tests.accounts.mailbox import letter
 from tests.client import PASSWORD, Client, assert_problem
@@ -130,6 +133,62 @@ def test_the_file_is_what_its_script_makes() -> None:
 def test_what_is_in_no_list_is_not_common() -> None:
     assert not any(is_common(f"tapir under {number} moons") for number in range(20_000))
     assert not is_common("")
+
+
+class Watching:
+    """Refuses every password, and notes which transaction that happens in."""
+
+    depths: ClassVar[list[int]] = []
+
+    def validate(self, password: str, user: Any = None) -> None:
+        # What a test runs in is one, too; each one inside it is a savepoint.
+        self.depths.append(len(connection.savepoint_ids))
+        raise ValidationError("Watched.", code="watched")
+
+
+@pytest.fixture
+def watched(settings: Any, db: None) -> list[int]:
+    settings.AUTH_PASSWORD_VALIDATORS = [{"NAME": f"{__name__}.Watching"}]
+    Watching.depths.clear()
+    return Watching.depths
+
+
+@at_every_entrance
+def test_no_request_holds_a_row_while_a_password_is_checked(
+    watched: list[int], alice: User, admin: User, refuse: Refuse
+) -> None:
+    assert refuse("tapir under seven moons") == {"watched"}
+    assert watched == [len(connection.savepoint_ids)]
+
+
+@pytest.mark.parametrize("command", ["create_user", "bootstrap_admin"])
+def test_no_command_holds_one_either(
+    watched: list[int], command: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FIRST_SUPERUSER_PASSWORD = "tapir under seven moons"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("tapir under seven moons"))
+    arguments = ["--username", "new", "--password-stdin"] if command == "create_user" else []
+    with pytest.raises(CommandError, match="Watched"):
+        call_command(command, *arguments)
+    assert watched == [len(connection.savepoint_ids)]
+
+
+class Overtaken:
+    """While this one is looked at, another start makes the admin."""
+
+    others: ClassVar[list[User | None]] = []
+
+    def validate(self, password: str, user: Any = None) -> None:
+        if not self.others:
+            self.others.append(None)
+            self.others.append(bootstrap_admin(password=password))
+
+
+def test_of_two_first_starts_the_slower_one_makes_nobody(settings: Any, db: None) -> None:
+    settings.AUTH_PASSWORD_VALIDATORS = [{"NAME": f"{__name__}.Overtaken"}]
+    Overtaken.others.clear()
+    assert bootstrap_admin(password="tapir under seven moons") is None
+    assert Overtaken.others[1] == User.objects.get()
 
 
 HOST = "https://id.bookshop.example"

@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
 
 from accounts.management.user_commands import user_line, user_row
 from accounts.models import Role
@@ -40,16 +39,14 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("email", "username", "first_name", "last_name", "role", "tier")
         password = self._password(options)
-        with transaction.atomic():
-            user = create_user(
-                **{name: options[name] for name in names},
-                password=password,
-                kind="service" if options["service"] else "person",
-                actor=None,
-                client=self.client(),
-            )
-            # A dry run is the real one, taken back: it meets every refusal that would come.
-            transaction.set_rollback(options["dry_run"])
+        user = create_user(
+            **{name: options[name] for name in names},
+            password=password,
+            kind="service" if options["service"] else "person",
+            actor=None,
+            client=self.client(),
+            dry_run=options["dry_run"],
+        )
         if options["json"]:
             self.print_json({"user": user_row(user), "dry_run": options["dry_run"]})
             return
