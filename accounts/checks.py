@@ -1,5 +1,6 @@
 """Wrong settings and a wrong installation, found at start."""
 
+import re
 from typing import Any
 
 from django.apps import apps
@@ -58,9 +59,30 @@ def grantable_apps_are_installed(**_: Any) -> list[CheckMessage]:
     ]
 
 
+# https, or http on this host, and nothing after the path.
+RANGE_SERVICE = re.compile(
+    r"(https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))"
+    r"(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*"
+)
+
+
+def breached_passwords_are_asked_safely(**_: Any) -> list[CheckMessage]:
+    url = settings.AUTH_BREACHED_PASSWORDS_URL
+    if not url or RANGE_SERVICE.fullmatch(url):
+        return []
+    return [
+        Error(
+            "AUTH_BREACHED_PASSWORDS_URL holds no address of a range service.",
+            hint="Write one like https://api.pwnedpasswords.com/range; http is for this host only.",
+            id="auth.E026",
+        )
+    ]
+
+
 CHECKS = (
     blacklist_is_installed,
     simplejwt_cannot_sign,
     self_service_tiers_exist,
     grantable_apps_are_installed,
+    breached_passwords_are_asked_safely,
 )

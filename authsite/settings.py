@@ -197,6 +197,8 @@ AUTH_LINK_TTL = {
     "change_email": timedelta(hours=env.number("AUTH_EMAIL_CHANGE_HOURS", 24, least=1)),
     "undo_email_change": timedelta(hours=env.number("AUTH_EMAIL_UNDO_HOURS", 72, least=1)),
 }
+# Empty: nobody is asked.
+AUTH_BREACHED_PASSWORDS_URL = env.text("AUTH_BREACHED_PASSWORDS_URL").rstrip("/")
 AUTH_PASSWORD_MIN_LENGTH = env.number("AUTH_PASSWORD_MIN_LENGTH", 8, least=8)
 AUTH_ARGON2_MEMORY_KIB = env.number("AUTH_ARGON2_MEMORY_KIB", 19 * 1024, least=8)
 AUTH_ARGON2_TIME_COST = env.number("AUTH_ARGON2_TIME_COST", 2, least=1)

@@ -22,6 +22,11 @@ LATENCY = Histogram(
 )
 SIGN_INS = Counter("auth_sign_ins_total", "Sign-in attempts by their result.", ["result"])
 REFRESHES = Counter("auth_refreshes_total", "Refresh attempts by their result.", ["result"])
+BREACH_CHECKS = Counter(
+    "auth_breach_checks_total",
+    "Passwords looked up in the range service, by result; failed and skipped ones pass.",
+    ["result"],
+)
 LIMITED = Counter("auth_limited_total", "Requests beyond a limit, by its name.", ["limit"])
 
 

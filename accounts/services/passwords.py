@@ -7,6 +7,7 @@ from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts.breached_passwords import range_service
 from accounts.emails import notify
 from accounts.models import User
 from accounts.passwords import is_text, normalise_password
@@ -24,6 +25,8 @@ from sessions_app import live_state
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_sessions
 
+BREACHED = "The password is known from a data breach; choose another."
+
 
 def check_password(user: User | None, raw: str, *, name: str = "") -> bool:
     """Whether this is the user's password; `name` is what they, or nobody, were called by.
@@ -37,15 +40,21 @@ def check_password(user: User | None, raw: str, *, name: str = "") -> bool:
 
 
 def validate_password(raw: str, user: User | None, *, field: str) -> None:
-    """Raises FieldError naming every rule that the password breaks."""
+    """Raises FieldError naming every rule that the password breaks.
+
+    May wait a second for the range service, which is asked last: don't hold rows meanwhile.
+    """
     if not is_text(raw) or "\0" in raw:
         raise FieldError((field, "invalid", "The password has characters that nobody can send."))
+    password = normalise_password(raw)
     try:
-        password_validation.validate_password(normalise_password(raw), user)
+        password_validation.validate_password(password, user)
     except ValidationError as error:
         raise FieldError(
             *((field, str(e.code), str(e.message % (e.params or {}))) for e in error.error_list)
         ) from error
+    if range_service.has(password):
+        raise FieldError((field, "password_breached", BREACHED))
 
 
 def must_expire() -> bool:

@@ -13,6 +13,7 @@ from accounts.emails import PAGES, NewToken
 from accounts.models import OneTimeToken, User
 from accounts.models.one_time_token import Purpose
 from accounts.services.one_time_tokens import issue
+from accounts.services.passwords import BREACHED
 from security.rates import parse_rates
 from tests.accounts.mailbox import letter
 from tests.client import PASSWORD, Client
@@ -246,6 +247,13 @@ def test_the_compiled_catalog_is_that_of_the_text() -> None:
     written = dict(catalog())
     assert {source: compiled.gettext(source) for source in written} == written
     assert all(written.values())
+
+
+def test_the_catalog_has_every_reason_against_a_password() -> None:
+    source = (ROOT / "accounts/password_validation.py").read_text()
+    asked = set(re.findall(r'gettext\(\s*"(.*?)"\s*\)', source, re.S)) | {BREACHED}
+    assert len(asked) > 3
+    assert asked <= dict(catalog()).keys()
 
 
 def test_the_catalog_has_every_sentence_of_the_pages() -> None:

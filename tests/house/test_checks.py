@@ -55,6 +55,9 @@ STRONG = "q8Zt3vLr0Xw6Ny2Kf9Bs5Hd1Jm7Pc4Ga"
         ({"PORT": "99999"}, "auth.E001"),
         ({"AUTH_SELF_SERVICE_TIERS": "gold"}, "auth.E022"),
         ({"AUTH_LIMIT_LOGIN": "5/min"}, "auth.E001"),
+        ({"AUTH_BREACHED_PASSWORDS_URL": "http://api.pwnedpasswords.com/range"}, "auth.E026"),
+        ({"AUTH_BREACHED_PASSWORDS_URL": "https://u:p@api.pwnedpasswords.com"}, "auth.E026"),
+        ({"AUTH_BREACHED_PASSWORDS_URL": "https://api.pwnedpasswords.com/range?x"}, "auth.E026"),
         ({"AUTH_LIMITS": "off"}, "auth.W024"),
         (
             PRODUCTION
@@ -67,6 +70,15 @@ def test_a_wrong_setting_is_named(settings: dict[str, str], code: str) -> None:
     said = check("--tag", "auth_settings", **settings)
     assert code in said
     assert "HINT" in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://api.pwnedpasswords.com/range", "http://127.0.0.1:8080/range", "http://[::1]:80"],
+)
+def test_a_safe_range_service_is_nothing_to_complain_about(url: str) -> None:
+    with override_settings(AUTH_BREACHED_PASSWORDS_URL=url, AUTH_LIMITS=True):
+        assert checks.run_checks(tags=["auth_settings"]) == []
 
 
 def test_an_app_that_is_not_installed_grants_nothing() -> None:
