@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import Role, User
 from accounts.services.lockout import unlock_user
-from accounts.services.passwords import set_password
+from accounts.services.passwords import set_password, validate_password
 from accounts.services.registration import KINDS, create_user
 from accounts.services.users import OPERATOR_FIELDS, PROFILE_FIELDS, change_user, delete_user
 from security.admin.pages import SeenForm, ServiceAdmin, WordFilter, operator
@@ -210,9 +210,14 @@ class UserAdmin(ServiceAdmin):
         changes = {name: given[name] for name in form.changed_data if name in OPERATOR_FIELDS}
         if "role" in changes:
             changes["role"] = changes["role"].pk
-        changed = change_user(user=obj, changes=changes, **by)
         if new_password := given.get("new_password"):
-            set_password(user=changed, new_password=new_password, **by)
+            # By the names they are about to have; checked and hashed before any row is held.
+            validate_password(new_password, obj, field="new_password")
+            obj.set_password(new_password)
+        changed = change_user(user=obj, changes=changes, **by)
+        if new_password:
+            # Last, so that the notice goes to the address they have from now on.
+            set_password(user=changed, new_password=new_password, hashed=obj.password, **by)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         delete_user(user=obj, actor=operator(request), client=client_info(request))

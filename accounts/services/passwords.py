@@ -68,18 +68,27 @@ def must_expire() -> bool:
 
 
 def set_password(
-    *, user: User, new_password: str, actor: User | None, client: ClientInfo | None = None
+    *,
+    user: User,
+    new_password: str,
+    actor: User | None,
+    client: ClientInfo | None = None,
+    hashed: str | None = None,
 ) -> None:
     """Set a user's password as an operator, and end the user's sessions.
 
-    Raises NotOnYourself (one's own is changed with the present one), GrantTooWide, FieldError,
+    `hashed` is its hash by a caller who validated it, and who holds rows by now. Raises
+    NotOnYourself (one's own is changed with the present one), GrantTooWide, FieldError,
     AdminPasswordsRefused or NotFound.
     """
     refuse_on_self(actor, user)
     refuse_beyond(actor, user.role)
     expired = must_expire()
-    validate_password(new_password, user, field="new_password")
-    user.set_password(new_password)
+    if hashed:
+        user.password = hashed
+    else:
+        validate_password(new_password, user, field="new_password")
+        user.set_password(new_password)
     with transaction.atomic():
         changed = User.objects.filter(pk=user.pk, role=user.role)
         if not changed.update(password=user.password, password_expired=expired):

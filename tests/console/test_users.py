@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001 - look-alike letters are the point of some tests
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -293,12 +294,52 @@ def test_a_new_password_ends_the_sessions_and_is_told_to_the_user(
     assert OutgoingMail.objects.get().recipient == "alice@example.com"
 
 
-def test_what_comes_with_a_refused_password_is_not_saved(operator: Console, alice: User) -> None:
-    answer = operator.save_user(alice, new_password="short", first_name="Changed")
-    assert "at least 8 characters" in " ".join(operator.texts(answer))
+def test_a_password_that_comes_with_an_address_is_told_there(
+    operator: Console, client: Client, alice: User
+) -> None:
+    operator.save_user(alice, email="new@example.com", new_password=NEW_PASSWORD)
+    assert {(mail.recipient, mail.subject) for mail in OutgoingMail.objects.all()} == {
+        ("alice@example.com", "Authentication: your e-mail address was changed"),
+        ("new@example.com", "Authentication: your password was changed"),
+    }
+    client.sign_in("new@example.com", NEW_PASSWORD)
+
+
+def test_a_password_that_comes_with_a_refused_address_is_not_set(
+    operator: Console, alice: User, bob: User
+) -> None:
+    answer = operator.save_user(alice, email="bob@example.com", new_password=NEW_PASSWORD)
+    assert "already exists" in " ".join(operator.texts(answer))
+    after = User.objects.get(pk=alice.pk)
+    assert (after.email, after.password) == (alice.email, alice.password)
+    assert not OutgoingMail.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("short", "password_too_short"),
+        ("iloveyou123", "password_too_common"),
+        ("changed-24", "password_too_similar"),
+    ],
+)
+def test_what_comes_with_a_refused_password_is_not_saved(
+    operator: Console, alice: User, password: str, code: str
+) -> None:
+    answer = operator.save_user(alice, new_password=password, first_name="Changed")
+    errors = answer.context["adminform"].form.errors.as_data()
+    assert code in {error.code for error in errors["new_password"]}
     after = User.objects.get(pk=alice.pk)
     assert (after.first_name, after.password) == ("Alice", alice.password)
     assert not AuditEvent.objects.filter(subject_id=alice.pk).exists()
+
+
+def test_a_refused_password_comes_before_any_row_is_held(operator: Console, alice: User) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        operator.save_user(alice, new_password="short", first_name="Changed")
+    statements = [query["sql"] for query in captured.captured_queries]
+    assert len(statements) > 5
+    assert not [sql for sql in statements if re.search("UPDATE |INSERT |FOR UPDATE", sql)]
 
 
 def test_a_password_that_expires_is_changed_at_the_next_sign_in(
