@@ -59,6 +59,19 @@ def grantable_apps_are_installed(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def concealed_accounts_are_verified(**_: Any) -> list[CheckMessage]:
+    if not settings.AUTH_CONCEAL_ACCOUNTS or settings.AUTH_EMAIL_VERIFICATION == "required":
+        return []
+    return [
+        Error(
+            "AUTH_CONCEAL_ACCOUNTS is on, but who registers may sign in at once, which tells"
+            " whether the address was free.",
+            hint="Set AUTH_EMAIL_VERIFICATION=required.",
+            id="auth.E025",
+        )
+    ]
+
+
 # https, or http on this host, and nothing after the path.
 RANGE_SERVICE = re.compile(
     r"(https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])|http://(localhost|127\.0\.0\.1|\[::1\]))"
@@ -84,5 +97,6 @@ CHECKS = (
     simplejwt_cannot_sign,
     self_service_tiers_exist,
     grantable_apps_are_installed,
+    concealed_accounts_are_verified,
     breached_passwords_are_asked_safely,
 )

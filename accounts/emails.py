@@ -33,6 +33,8 @@ Message = Literal[
     "role_changed",
     "session_made",
     "key_made",
+    "already_registered",
+    "username_taken",
 ]
 LinkMessage = Literal[
     "verify_email", "reset_password", "set_password", "change_email", "email_changed"

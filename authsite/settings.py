@@ -189,6 +189,8 @@ AUTH_ADMIN_SET_PASSWORDS = env.choice(
 AUTH_EMAIL_VERIFICATION = env.choice(
     "AUTH_EMAIL_VERIFICATION", ("optional", "required"), "optional"
 )
+# Whether registering and signing in tell nobody which addresses have an account.
+AUTH_CONCEAL_ACCOUNTS = env.boolean("AUTH_CONCEAL_ACCOUNTS", False)
 # How long a mailed link can be used, by what it is for.
 AUTH_LINK_TTL = {
     "verify_email": timedelta(hours=env.number("AUTH_VERIFICATION_HOURS", 24, least=1)),

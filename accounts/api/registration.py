@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.representations import (
+    MessageOutput,
     NameInput,
     UserOutput,
     user_output,
@@ -21,10 +22,15 @@ from security.client_info import client_info
 
 # Never taken from the person who registers; noted in the trail when they try.
 PRIVILEGED = ("role", "roles", "is_admin", "is_staff", "is_superuser", "is_active")
+# The same for everybody, where accounts are concealed.
+CONCEALED = "A message to this address tells how to go on."
 
 
 class RegisterView(APIView):
-    """A new account with the role `user`."""
+    """A new account with the role `user`.
+
+    With `AUTH_CONCEAL_ACCOUNTS` the answer is 202 and a message to the address tells the rest.
+    """
 
     authentication_classes = ()
     permission_classes = ()
@@ -42,7 +48,9 @@ class RegisterView(APIView):
         status = serializers.CharField(default="user created")
 
     @extend_schema(
-        operation_id="auth_register", request=RegistrationInput, responses={201: RegisteredOutput}
+        operation_id="auth_register",
+        request=RegistrationInput,
+        responses={201: RegisteredOutput, 202: MessageOutput},
     )
     def post(self, request: Request) -> Response:
         given = self.RegistrationInput(data=request.data)
@@ -53,4 +61,6 @@ class RegisterView(APIView):
             ignored=[name for name in PRIVILEGED if name in request.data],
             client=client_info(request),
         )
+        if user is None:
+            return Response({"message": CONCEALED}, status=202)
         return Response({**user_output(user), "status": "user created"}, status=201)

@@ -4,6 +4,7 @@ from accounts.models.api_key import ApiKey
 from accounts.models.mail_request import MailRequest
 from accounts.models.one_time_token import OneTimeToken
 from accounts.models.outgoing_mail import OutgoingMail
+from accounts.models.registration_request import RegistrationRequest
 from accounts.models.role import Role
 from accounts.models.sign_in_failures import SignInFailures
 from accounts.models.site import Membership, Site, Violation
@@ -15,6 +16,7 @@ __all__ = [
     "Membership",
     "OneTimeToken",
     "OutgoingMail",
+    "RegistrationRequest",
     "Role",
     "SignInFailures",
     "Site",

@@ -124,11 +124,16 @@ def check_for_console(
 
 
 def _is_right(attempt: Attempt, password: str) -> bool:
-    """Raises TooBusy."""
+    """Raises TooBusy.
+
+    Where accounts are concealed, one whose address nobody proved counts as nobody's: who
+    registered it would else learn that it was free.
+    """
     user = attempt.user
+    concealed = settings.AUTH_CONCEAL_ACCOUNTS and user is not None and must_verify(user)
 
     def check() -> bool:
-        return check_password(user, password, name=attempt.identifier_key)
+        return check_password(user, password, name=attempt.identifier_key) and not concealed
 
     return lockout.is_right(attempt, check)
 

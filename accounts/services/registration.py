@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.identifiers import normalise, validate_email, validate_username
-from accounts.models import Role, User
+from accounts.identifiers import key_of, normalise, validate_email, validate_username
+from accounts.models import RegistrationRequest, Role, User
 from accounts.models.one_time_token import Purpose
 from accounts.services.guards import refuse_beyond
 from accounts.services.mail_requests import request_mail
@@ -17,6 +17,7 @@ from security import audit
 from security.audit import Kind, has_happened
 from security.client_info import ClientInfo
 from security.errors import AlreadyRegistered, AuthError, FieldError, RegistrationClosed
+from security.limits import enforce
 
 # A person may get a password now or later; a service gets API keys.
 KINDS = ("person", "service")
@@ -32,11 +33,12 @@ def register(
     tier: str | None,
     ignored: list[str],
     client: ClientInfo,
-) -> User:
+) -> User | None:
     """A new user with the role `user`, registered by themselves.
 
-    `ignored` names the privileged fields that the request tried to set, for the trail. Raises
-    RegistrationClosed, FieldError or AlreadyRegistered.
+    `ignored` names the privileged fields that the request tried to set, for the trail. Where
+    accounts are concealed, None: the worker sees whether the address is free, and its mailbox is
+    told. Raises RegistrationClosed, FieldError, AlreadyRegistered or RateLimited.
     """
     if not settings.AUTH_REGISTRATION_OPEN:
         raise RegistrationClosed
@@ -44,6 +46,9 @@ def register(
         raise FieldError(("tier", "invalid_choice", "This tier can't be chosen at registration."))
     user = User(email=email, username=username, first_name=first_name, last_name=last_name)
     user.tier = tier or settings.AUTH_SELF_SERVICE_TIERS[0]
+    if settings.AUTH_CONCEAL_ACCOUNTS:
+        _ask_to_register(user, password, ignored, client)
+        return None
     details: dict[str, Any] = {"ignored": ignored} if ignored else {}
     _prepare(user, password)
     return store_user(
@@ -179,6 +184,18 @@ def _check(user: User, password: str | None) -> None:
     check_identifiers(user)
     if password is not None:
         validate_password(password, user, field="password")
+
+
+def _ask_to_register(user: User, password: str, ignored: list[str], client: ClientInfo) -> None:
+    """The same work, and at most as many messages, whoever has the address or the username."""
+    _check(user, password)
+    enforce({"mailbox": key_of(user.email or "")})
+    user.set_password(password)
+    RegistrationRequest.objects.create(
+        **{name: getattr(user, name) or "" for name in RegistrationRequest.OF_THE_USER},
+        ignored=ignored,
+        **RegistrationRequest.columns_of(client),
+    )
 
 
 def store_user(

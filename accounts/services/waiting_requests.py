@@ -7,17 +7,22 @@ from django.db import DatabaseError
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.models import MailRequest
+from accounts.models import MailRequest, RegistrationRequest
 from accounts.models.outgoing_mail import MOST_ATTEMPTS, pause_after
 from security.logs import get_logger
 
 logger = get_logger(__name__)
 
 SLICE = 100
-KINDS: tuple[type[MailRequest], ...] = (MailRequest,)
+KINDS: tuple[type[MailRequest] | type[RegistrationRequest], ...] = (
+    MailRequest,
+    RegistrationRequest,
+)
 
 
-def answer_due(kind: type[MailRequest], answer_once: Callable[[Any], bool]) -> int:
+def answer_due(
+    kind: type[MailRequest] | type[RegistrationRequest], answer_once: Callable[[Any], bool]
+) -> int:
     """Have each request that is due answered; how many were.
 
     `answer_once` does it in a transaction of its own, and tells whether nobody else did. A request
@@ -34,7 +39,7 @@ def answer_due(kind: type[MailRequest], answer_once: Callable[[Any], bool]) -> i
     return answered
 
 
-def _postpone(request: MailRequest, error: Exception) -> None:
+def _postpone(request: MailRequest | RegistrationRequest, error: Exception) -> None:
     """Raises DatabaseError where it is the database that is gone."""
     attempts = request.attempts + 1
     type(request).objects.filter(pk=request.pk).update(

@@ -14,9 +14,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.emails import NewToken, notify, send_link
-from accounts.models import MailRequest, OutgoingMail, User
+from accounts.models import MailRequest, OutgoingMail, RegistrationRequest, User
 from accounts.models.outgoing_mail import MOST_ATTEMPTS
-from accounts.services import mail_answers
+from accounts.services import mail_answers, registration_answers
 from accounts.services.mail_answers import answer_requests
 from accounts.services.mail_delivery import count_failed, deliver_due, send_again
 from accounts.tasks import deliver_mail
@@ -196,6 +196,27 @@ def test_a_link_that_is_over_is_sent_to_nobody(alice: User, admin: User) -> None
     assert over.failure == "Expired"
     assert not send_again(mail=over, actor=admin, client=CLIENT)
     assert deliver_due() == 0
+
+
+@pytest.mark.parametrize("error", [OperationalError("gone"), TypeError("a mistake of ours")])
+def test_what_fails_unexpectedly_stops_no_registration(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    settings.AUTH_CONCEAL_ACCOUNTS, settings.AUTH_EMAIL_VERIFICATION = True, "required"
+    for name in ("held", "free"):
+        body = {"email": f"{name}@example.com", "password": "eleven tapirs under moons"}
+        assert Client().post("/auth/register", body).status_code == 202
+    store = registration_answers.store_user
+
+    def fail(user: User, *args: Any, **given: Any) -> User:
+        if user.email == "held@example.com":
+            raise error
+        return store(user, *args, **given)
+
+    monkeypatch.setattr(registration_answers, "store_user", fail)
+    deliver_mail()
+    assert [message.to for message in mail.outbox] == [["free@example.com"]]
+    assert RegistrationRequest.objects.get().attempts == 1
 
 
 @pytest.fixture

@@ -15,3 +15,9 @@ def people(make_user: Callable[..., User]) -> None:
     make_people(make_user)
     decoys.forget()
     decoys.draw("")
+
+
+@pytest.fixture
+def concealed(settings: pytest.FixtureRequest) -> None:
+    settings.AUTH_CONCEAL_ACCOUNTS = True  # type: ignore[attr-defined]
+    settings.AUTH_EMAIL_VERIFICATION = "required"  # type: ignore[attr-defined]

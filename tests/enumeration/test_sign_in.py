@@ -30,8 +30,13 @@ def limits_on(limits_on: None, settings: Any, request: Any) -> None:
 
 
 @pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("conceal", ["concealed", "open"])
 @pytest.mark.parametrize("by", ["username", "email"])
-def test_the_refusal_and_its_work_are_the_same_for_everybody(by: str) -> None:
+def test_the_refusal_and_its_work_are_the_same_for_everybody(
+    by: str, conceal: str, request: pytest.FixtureRequest
+) -> None:
+    if conceal == "concealed":
+        request.getfixturevalue("concealed")
     ending = "@example.com" if by == "email" else ""
     answers = [seen(LOGIN, {by: f"{name}{ending}", "password": WRONG}) for name in WHO]
     assert [without_work(one) for one in answers] == [without_work(answers[0])] * len(WHO)
@@ -71,6 +76,21 @@ def test_only_the_right_password_tells_what_became_of_an_account(name: str) -> N
     expected = {"known": 200, "unverified": 200, "inactive": 403}
     answer = Client().post(LOGIN, {"username": name, "password": PASSWORD})
     assert answer.status_code == expected[name]
+
+
+@pytest.mark.usefixtures("people", "concealed", "limits_on")
+def test_a_concealed_account_opens_to_nobody_before_its_mailbox_is_proven() -> None:
+    """Else who registers somebody's address with a password would see whether it was free."""
+    own, unknown = (
+        [
+            seen(LOGIN, {"username": name, "password": PASSWORD}, REMOTE_ADDR=address)
+            for _ in range(8)
+        ]
+        for name, address in (("unverified", "192.0.2.1"), ("unknown", "192.0.3.1"))
+    )
+    assert own == unknown
+    assert own[0]["status"] == 401
+    assert own[-1]["status"] == 429
 
 
 @pytest.fixture

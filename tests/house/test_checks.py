@@ -55,6 +55,7 @@ STRONG = "q8Zt3vLr0Xw6Ny2Kf9Bs5Hd1Jm7Pc4Ga"
         ({"PORT": "99999"}, "auth.E001"),
         ({"AUTH_SELF_SERVICE_TIERS": "gold"}, "auth.E022"),
         ({"AUTH_LIMIT_LOGIN": "5/min"}, "auth.E001"),
+        ({"AUTH_CONCEAL_ACCOUNTS": "true"}, "auth.E025"),
         ({"AUTH_BREACHED_PASSWORDS_URL": "http://api.pwnedpasswords.com/range"}, "auth.E026"),
         ({"AUTH_BREACHED_PASSWORDS_URL": "https://u:p@api.pwnedpasswords.com"}, "auth.E026"),
         ({"AUTH_BREACHED_PASSWORDS_URL": "https://api.pwnedpasswords.com/range?x"}, "auth.E026"),
