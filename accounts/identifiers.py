@@ -32,6 +32,13 @@ def validate_email(email: str) -> None:
     if any(unicodedata.category(c).startswith("C") for c in email):
         raise ValidationError("The e-mail address has invisible characters.", code="invalid")
     _validate_email(email)
+    mailbox = email.rpartition("@")[0]
+    # Delivery would decode or encode these, so that the mail went to another address.
+    if not mailbox.isascii() or mailbox.startswith('"') or "=?" in mailbox:
+        raise ValidationError(
+            "Before the @ an e-mail address has only ASCII characters, neither quotes nor =?.",
+            code="invalid",
+        )
 
 
 def validate_username(username: str) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.imported_hashes import UnusableHash, stored_form
 from accounts.models import Role, User
 from accounts.services.import_sources import OURS, Source
-from accounts.services.registration import check_identifiers
+from accounts.services.registration import check_identifiers, check_names
 from security.errors import FieldError
 
 LONGEST_CELL = 1024
@@ -105,6 +105,7 @@ def _name(user: User, values: Mapping[str, str]) -> None:
     user.last_name = values.get("last_name") or user.last_name
     if max(len(user.first_name), len(user.last_name)) > LONGEST_NAME:
         raise FieldError(("name", "too_long", f"A name has more than {LONGEST_NAME} characters."))
+    check_names(user)
 
 
 def _role(given: str, row: Row, rules: Rules, roles: Mapping[str, bool]) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.identifiers import key_of, normalise, validate_email, validate_username
 from accounts.models import RegistrationRequest, Role, User
 from accounts.models.one_time_token import Purpose
+from accounts.names import validate_name
 from accounts.services.guards import refuse_beyond
 from accounts.services.mail_requests import request_mail
 from accounts.services.passwords import must_expire, validate_password
@@ -172,6 +173,15 @@ def check_identifiers(user: User) -> None:
             raise FieldError((field, str(error.code), str(error.message))) from error
 
 
+def check_names(user: User) -> None:
+    """Raises FieldError."""
+    for field in ("first_name", "last_name"):
+        try:
+            validate_name(getattr(user, field))
+        except ValidationError as error:
+            raise FieldError((field, str(error.code), str(error.message))) from error
+
+
 def _prepare(user: User, password: str | None) -> None:
     """Check identifiers and password and hash it, which takes time: no row is held yet."""
     _check(user, password)
@@ -182,6 +192,7 @@ def _prepare(user: User, password: str | None) -> None:
 
 def _check(user: User, password: str | None) -> None:
     check_identifiers(user)
+    check_names(user)
     if password is not None:
         validate_password(password, user, field="password")
 

@@ -16,6 +16,7 @@ from accounts.services.one_time_tokens import end_tokens
 from accounts.services.reauthentication import proves_password
 from accounts.services.registration import (
     check_identifiers,
+    check_names,
     find_role,
     lost_race,
     validate_tier,
@@ -32,6 +33,7 @@ PROFILE_FIELDS = ("username", "first_name", "last_name")
 # Beyond these, what an operator may change. A role is named by its name.
 OPERATOR_FIELDS = (*PROFILE_FIELDS, "email", "role", "tier", "is_active")
 IDENTIFIERS = {"username", "email"}
+NAMES = {"first_name", "last_name"}
 # What could leave nobody to administer the service.
 POWER = {"role", "is_active"}
 
@@ -149,6 +151,8 @@ def _apply(user: User, changes: dict[str, Any], actor: User | None, client: Clie
             setattr(user, name, value)
     if IDENTIFIERS & changes.keys():
         check_identifiers(user)
+    if NAMES & changes.keys():
+        check_names(user)
     if "email" in changes:
         user.email_verified_at = None
     user.save()
