@@ -62,7 +62,7 @@ def _script(letter: str) -> str:
 
 
 class KeyField(models.CharField):  # type: ignore[type-arg]
-    """A unique column that always holds `key_of` another one; nobody sets it by hand.
+    """A column, mostly unique, that always holds `key_of` another one; nobody sets it by hand.
 
     It is compared by code points in every database, so that its index finds what begins alike in
     the order of the list, and outlives a new version of the system's collations.
@@ -75,7 +75,8 @@ class KeyField(models.CharField):  # type: ignore[type-arg]
 
     def deconstruct(self) -> tuple[str, str, list[object], dict[str, object]]:
         name, path, args, options = super().deconstruct()
-        return name, path, list(args), {**options, "of": self.of}
+        # Said in either case: left out, it would be this class's default, not Django's.
+        return name, path, list(args), {**options, "of": self.of, "unique": self.unique}
 
     def db_parameters(self, connection: Any) -> dict[str, Any]:
         parameters: dict[str, Any] = dict(super().db_parameters(connection))

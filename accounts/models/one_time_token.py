@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from accounts.identifiers import LONGEST_EMAIL
+from accounts.identifiers import LONGEST_EMAIL, KeyField, key_of
 from accounts.models.user import User
 from security.identifiers import uuid7
 
@@ -27,6 +27,10 @@ class OneTimeTokenQuerySet(models.QuerySet["OneTimeToken"]):
         may = Q(user__is_active=True) | Q(purpose=Purpose.UNDO_EMAIL_CHANGE)
         return self.filter(may, used_at=None, expires_at__gt=now)
 
+    def giving_back(self, email: str, now: datetime) -> "OneTimeTokenQuerySet":
+        """Those by which somebody may still take this address back."""
+        return self.usable(now).filter(purpose=Purpose.UNDO_EMAIL_CHANGE, email_key=key_of(email))
+
 
 class OneTimeToken(models.Model):
     """A token of a user. Only its digest is stored: 256 random bits need no slow hash.
@@ -46,6 +50,7 @@ class OneTimeToken(models.Model):
     tries = models.PositiveSmallIntegerField(default=0)
     # The address that a change leads to, or that an undoing of it gives back.
     email = models.CharField(max_length=LONGEST_EMAIL, blank=True)
+    email_key = KeyField(of="email", unique=False)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
@@ -55,6 +60,13 @@ class OneTimeToken(models.Model):
     class Meta:
         ordering = ["-id"]
         default_permissions = ()
+        indexes = [
+            models.Index(
+                fields=["email_key"],
+                condition=Q(purpose=Purpose.UNDO_EMAIL_CHANGE),
+                name="undo_by_email",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.purpose} ({self.created_at:%Y-%m-%d})"

@@ -14,6 +14,7 @@ from accounts.services.mail_requests import read_address, request_mail
 from accounts.services.one_time_tokens import end_tokens, find, issue, use
 from accounts.services.password_reset import hold_user
 from accounts.services.reauthentication import proves_password
+from accounts.services.registration import refuse_held_address
 from security import audit
 from security.audit import Kind
 from security.client_info import ClientInfo
@@ -111,6 +112,7 @@ def _set_address(user: User, email: str) -> None:
     """Who used the link has proven that the address is theirs."""
     user.email, user.email_verified_at = email, timezone.now()
     user.save()
+    refuse_held_address(user)
     drop_user_after_commit(user.pk)
 
 

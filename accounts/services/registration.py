@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.identifiers import key_of, normalise, validate_email, validate_username
-from accounts.models import RegistrationRequest, Role, User
+from accounts.models import OneTimeToken, RegistrationRequest, Role, User
 from accounts.models.one_time_token import Purpose
 from accounts.names import validate_name
 from accounts.services.guards import refuse_beyond
@@ -173,6 +173,16 @@ def check_identifiers(user: User) -> None:
             raise FieldError((field, str(error.code), str(error.message))) from error
 
 
+def refuse_held_address(user: User) -> None:
+    """Raises AlreadyRegistered for an address that somebody else may still take back.
+
+    It is free in the table; but who took it now would close the way back from a stolen account.
+    """
+    others = OneTimeToken.objects.exclude(user_id=user.pk)
+    if user.email and others.giving_back(user.email, timezone.now()).exists():
+        raise AlreadyRegistered
+
+
 def check_names(user: User) -> None:
     """Raises FieldError."""
     for field in ("first_name", "last_name"):
@@ -225,6 +235,8 @@ def store_user(
     try:
         with transaction.atomic():
             user.save(force_insert=True)
+            # Now that the database gave the address: it was freed together with the way back.
+            refuse_held_address(user)
             audit.record(kind, actor=actor, subject=user, client=client, **details)
             if mail and user.email:
                 request_mail(mail, email=user.email, user=user, client=client)

@@ -19,6 +19,7 @@ from accounts.services.registration import (
     check_names,
     find_role,
     lost_race,
+    refuse_held_address,
     validate_tier,
 )
 from security import audit
@@ -156,6 +157,8 @@ def _apply(user: User, changes: dict[str, Any], actor: User | None, client: Clie
     if "email" in changes:
         user.email_verified_at = None
     user.save()
+    if "email" in changes:
+        refuse_held_address(user)
     if "email" in changes or not changes.get("is_active", True):
         end_tokens(user.pk)
     after = {name: _value(user, name) for name in changes}

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, OneTimeToken, User
 from accounts.services.email_change import undo_email_change
+from accounts.services.registration_answers import answer_registrations
+from accounts.services.users import change_user
 from security.client_info import ClientInfo
 from security.errors import AlreadyRegistered, FieldError
 from security.models import AuditEvent
@@ -165,6 +168,48 @@ class TestTheWayBack:
         undo_email_change(token=way_back, client=CLIENT)
         with pytest.raises(FieldError):
             undo_email_change(token=way_back, client=CLIENT)
+
+    @pytest.mark.parametrize("spelling", [OLD, OLD.upper()])
+    @pytest.mark.parametrize("conceal", [False, True])
+    def test_nobody_takes_the_address_meanwhile(
+        self, signed_in: Client, settings: Any, conceal: bool, spelling: str
+    ) -> None:
+        way_back = change(signed_in).token
+        settings.AUTH_CONCEAL_ACCOUNTS = conceal
+        body = {"email": spelling, "password": "eleven tapirs under moons"}
+        answer = Client().post("/auth/register", body)
+        assert answer.status_code == (202 if conceal else 409)
+        answer_registrations()
+        bob = User.objects.create(username="bob", tier="free", role_id="user")
+        with pytest.raises(AlreadyRegistered):
+            change_user(user=bob, changes={"email": spelling}, actor=None)
+        undo_email_change(token=way_back, client=CLIENT)
+        assert address() == OLD
+
+    def test_nor_does_a_spelling_that_counts_as_the_same(
+        self, signed_in: Client, alice: User
+    ) -> None:
+        alice.email = "alice@boss.example"
+        alice.save()
+        way_back = change(signed_in).token
+        body = {"email": "alice@bo\N{LATIN SMALL LETTER SHARP S}.example"}
+        answer = Client().post("/auth/register", body | {"password": "eleven tapirs under moons"})
+        assert answer.status_code == 409
+        undo_email_change(token=way_back, client=CLIENT)
+        assert address() == "alice@boss.example"
+
+    def test_two_may_be_on_their_way_to_one_address(self, signed_in: Client, bob: User) -> None:
+        other = Client()
+        other.sign_in("bob")
+        for client in (signed_in, other):
+            assert ask(client).status_code == 202
+        assert len([one for one in letters() if one.to == NEW]) == 2
+
+    def test_the_address_is_free_when_nobody_can_take_it_back(self, signed_in: Client) -> None:
+        change(signed_in)
+        OneTimeToken.objects.update(expires_at=timezone.now())
+        body = {"email": OLD, "password": "eleven tapirs under moons"}
+        assert Client().post("/auth/register", body).status_code == 201
 
     def test_a_thief_can_not_close_it(self, signed_in: Client) -> None:
         """Not by another password, another address, a reset, or by leaving."""
