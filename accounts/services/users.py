@@ -160,7 +160,10 @@ def _apply(user: User, changes: dict[str, Any], actor: User | None, client: Clie
     if "email" in changes:
         refuse_held_address(user)
     if "email" in changes or not changes.get("is_active", True):
-        end_tokens(user.pk)
+        # Whose the account is, is an operator's word now: no older address takes it back. One's own
+        # word may be a thief's.
+        by_another = actor is None or actor.pk != user.pk
+        end_tokens(user.pk, also_undoing="email" in changes and by_another)
     after = {name: _value(user, name) for name in changes}
     _record(user, before, after, actor, client)
     drop_user_after_commit(user.pk)

@@ -65,6 +65,21 @@ def test_the_old_address_is_told_with_a_way_back(signed_in: Client) -> None:
     assert NEW not in told.body
 
 
+def test_an_operators_word_ends_every_way_back(
+    signed_in: Client, operator: Client, alice: User
+) -> None:
+    """A thief who changes the address twice must not get the account back from its repair."""
+    change(signed_in, "first@example.com")
+    thiefs = change(signed_in, "second@example.com")
+    assert thiefs.to == "first@example.com"
+    assert operator.patch(f"/users/{alice.pk}", {"email": OLD}).status_code == 200
+    refused = Client().post("/account/email/undo", {"token": thiefs.token})
+    assert refused.status_code != 200
+    with pytest.raises(FieldError):
+        undo_email_change(token=thiefs.token, client=CLIENT)
+    assert address() == OLD
+
+
 def test_it_is_audited(signed_in: Client, alice: User) -> None:
     change(signed_in)
     asked = AuditEvent.objects.get(kind="email.change_requested")
