@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from accounts.emails import NewToken
 from accounts.identifiers import key_of
-from accounts.models import OneTimeToken, User
+from accounts.models import MailRequest, OneTimeToken, User
 from accounts.models.one_time_token import Purpose
 from security.errors import FieldError
 
@@ -87,7 +87,12 @@ def use(token: OneTimeToken) -> None:
 
 
 def end_tokens(user_id: UUID, *, also_undoing: bool = False) -> None:
-    """Make the user's mailed links useless; the way back from a change of address stays open."""
+    """Make the user's mailed links useless; the way back from a change of address stays open.
+
+    A change that the worker has yet to mail is dropped: its link would come from before, too. The
+    caller's transaction holds the user's row.
+    """
+    MailRequest.objects.filter(user_id=user_id, purpose=Purpose.CHANGE_EMAIL).delete()
     tokens = OneTimeToken.objects.filter(user_id=user_id)
     if not also_undoing:
         tokens = tokens.exclude(purpose=Purpose.UNDO_EMAIL_CHANGE)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, OneTimeToken, User
 from accounts.services.email_change import undo_email_change
+from accounts.services.passwords import set_password
 from accounts.services.registration_answers import answer_registrations
 from accounts.services.users import change_user
 from security.client_info import ClientInfo
@@ -63,6 +64,39 @@ def test_the_old_address_is_told_with_a_way_back(signed_in: Client) -> None:
     assert (told.to, told.link) == (OLD, "http://localhost:8000/account/email/undo")
     assert "72 hours" in told.body
     assert NEW not in told.body
+
+
+class TestWhatEndsIt:
+    """Asked for, but not mailed yet, by whoever knew the password until then."""
+
+    @pytest.fixture(autouse=True)
+    def asked(self, signed_in: Client) -> None:
+        assert ask(signed_in).status_code == 202
+
+    def test_a_reset(self) -> None:
+        Client().post("/auth/password/forgot", {"email": OLD})
+        token = letter("reset").token
+        # Asked for by the thief again while the owner was reading.
+        thief = Client()
+        thief.sign_in("alice")
+        assert ask(thief).status_code == 202
+        reset = {"token": token, "new_password": "an entirely other one"}
+        assert Client().post("/auth/password/reset", reset).status_code == 200
+        assert NEW not in {found.to for found in letters()}
+
+    def test_a_password_change(self, signed_in: Client) -> None:
+        body = {"current_password": PASSWORD, "new_password": "an entirely other one"}
+        assert signed_in.post("/users/me/password", body).status_code == 200
+        assert NEW not in {found.to for found in letters()}
+
+    def test_a_password_from_an_operator(self, alice: User) -> None:
+        set_password(user=alice, new_password="an entirely other one", actor=None)
+        assert NEW not in {found.to for found in letters()}
+
+    def test_an_address_from_an_operator(self, operator: Client, alice: User) -> None:
+        answer = operator.patch(f"/users/{alice.pk}", {"email": "elsewhere@example.com"})
+        assert answer.status_code == 200
+        assert NEW not in {found.to for found in letters()}
 
 
 def test_an_operators_word_ends_every_way_back(
