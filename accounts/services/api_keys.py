@@ -89,7 +89,12 @@ def revoke_api_key(*, key: ApiKey, actor: User | None, client: ClientInfo | None
             drop_keys_after_commit([key.prefix])
 
 
-def revoke_all_keys(*, user: User, actor: User, client: ClientInfo) -> None:
-    """End every key of a user."""
-    for key in ApiKey.objects.live().select_related("user").filter(user=user):
+def revoke_all_keys(
+    *, user: User, actor: User, client: ClientInfo, made_before: datetime | None = None
+) -> None:
+    """End every key of a user, or those made before a moment."""
+    keys = ApiKey.objects.live().select_related("user").filter(user=user)
+    if made_before is not None:
+        keys = keys.filter(created_at__lt=made_before)
+    for key in keys:
         revoke_api_key(key=key, actor=actor, client=client)

@@ -29,8 +29,8 @@ def ask_for_reset(*, email: str, client: ClientInfo) -> None:
 def reset_password(*, token: str, new_password: str, client: ClientInfo) -> None:
     """Set the password of the token's user; every session ends, and the address is verified.
 
-    Had nobody proven the address before, whoever set the account up may be somebody else: then
-    its API keys end, too. A password that is refused leaves the token unused. Raises FieldError.
+    What was set up before anybody had proven the address may be somebody else's: API keys of that
+    time end, too. A password that is refused leaves the token unused. Raises FieldError.
     """
     found = find(token, Purpose.RESET_PASSWORD, Purpose.SET_PASSWORD)
     validate_password(new_password, found.user, field="new_password")
@@ -39,17 +39,18 @@ def reset_password(*, token: str, new_password: str, client: ClientInfo) -> None
     with transaction.atomic():
         user = hold_user(found.user)
         use(found)
-        proven = user.email_verified
+        proven, now = user.email_verified, timezone.now()
+        since = user.email_verified_at or now
         User.objects.filter(pk=user.pk).update(
             password=found.user.password,
             password_expired=False,
-            email_verified_at=user.email_verified_at or timezone.now(),
-            updated_at=timezone.now(),
+            email_verified_at=since,
+            updated_at=now,
         )
         forget_failures(user)
         end_tokens(user.pk, also_undoing=not proven)
+        revoke_all_keys(user=user, actor=user, client=client, made_before=since)
         if not proven:
-            revoke_all_keys(user=user, actor=user, client=client)
             audit.record(Kind.EMAIL_VERIFIED, actor=user, subject=user, client=client)
         end_sessions(
             DeviceSession.objects.for_user(user.pk),

@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import ApiKey, MailRequest, OneTimeToken, SignInFailures, User
 from accounts.services.api_keys import create_api_key
+from accounts.services.known_devices import read_device
 from accounts.services.users import change_user
 from security.client_info import ClientInfo
 from security.models import AuditEvent
@@ -209,6 +210,29 @@ class TestAnAccountSomebodyElseSetUp:
         assert owner.email == "victim@example.com"
         assert owner.email_verified
         assert log_in(NEW, "victim@example.com") == 200
+
+    def test_keys_of_the_time_before_the_proof_end_too(self, trap: dict[str, Any]) -> None:
+        """The victim took the message for their own, and verified before they could sign in."""
+        assert Client().post("/auth/email/verify", {"token": trap["victim@example.com"]}).json()
+        assert Client(trap["key"]).get("/users/me").status_code == 200
+        assert reset(asked("victim@example.com").token).status_code == 200
+        assert_problem(Client(trap["key"]).get("/users/me"), 401, "token_invalid")
+        assert_problem(Client(trap["pair"]["access_token"]).get("/users/me"), 401, "session_ended")
+        change = Client().post("/auth/email/verify", {"token": trap["attacker@example.com"]})
+        assert change.status_code == 422
+
+    def test_their_device_is_known_no_more(
+        self, client: Client, trap: dict[str, Any], settings: Any
+    ) -> None:
+        reset(asked("victim@example.com").token)
+        device = client.django.cookies["known_device"].value
+        assert not read_device(device).belongs_to(User.objects.get())  # type: ignore[union-attr]
+
+    def test_registering_again_tells_the_owner_to_reset(self, trap: dict[str, Any]) -> None:
+        """And makes no second account beside the trap."""
+        body = {"email": "VICTIM@example.com", "password": NEW}
+        assert_problem(Client().post("/auth/register", body), 409, "already_registered")
+        assert User.objects.count() == 1
 
     def test_the_keys_of_a_proven_owner_go_on(self, alice: User) -> None:
         _, text = create_api_key(
