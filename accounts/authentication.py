@@ -1,10 +1,16 @@
 """How a request proves its sender: a Bearer token for the API, a password for the console."""
 
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.backends import BaseBackend
-from django.http import HttpResponse
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from structlog.contextvars import bind_contextvars
 
@@ -22,8 +28,11 @@ from accounts.services.login import check_for_console
 from accounts.tokens import AccessToken
 from security.client_info import client_info
 from security.errors import SessionEnded, TokenExpired, TokenInvalid
+from sessions_app.services.sessions import still_at_console
 
 DEVICE_COOKIE = "known_device"
+# Where Django's session of a browser keeps the id of the session at the console.
+CONSOLE_SID = "sid"
 Credentials = tuple[User, AccessToken] | tuple[User, KeyCredential]
 
 
@@ -101,6 +110,26 @@ def remember_device(response: HttpResponse, request: Any, user: User, *, path: s
         httponly=True,
         samesite="Strict",
     )
+
+
+class ConsoleUserMiddleware(AuthenticationMiddleware):
+    """`request.user` of a browser: who signed in to the console, while that sign-in lasts."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _console_user(request))  # type: ignore[assignment]
+        request.auser = sync_to_async(lambda: _console_user(request))
+
+
+def _console_user(request: HttpRequest) -> User | AnonymousUser:
+    sid = request.session.get(CONSOLE_SID)
+    # Without one it is no sign-in of ours, and not ours to end.
+    user: Any = get_user(request) if sid else None
+    if user is not None and user.is_authenticated:
+        if still_at_console(sid=UUID(sid), user_id=user.pk):
+            return cast(User, user)
+        request.session.flush()
+    return AnonymousUser()
 
 
 class IdentifierBackend(BaseBackend):

@@ -28,7 +28,7 @@ from security.errors import (
 from security.keyring import keyring
 from security.metrics import SIGN_INS
 from sessions_app.models import DeviceSession
-from sessions_app.services.sessions import end_beyond_limit, open_session
+from sessions_app.services.sessions import end_beyond_limit, open_for_console, open_session
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def log_in(
 def check_for_console(
     *, identifier: str, password: str, client: ClientInfo, device: KnownDevice | None
 ) -> User | None:
-    """Who signs in to the console, whose own session Django keeps; None for a refusal.
+    """Whom `sign_in_to_console` may let in; None for a refusal.
 
     Raises LoginCooldown and RateLimited.
     """
@@ -115,12 +115,30 @@ def check_for_console(
     if not _is_right(attempt, password) or user is None:
         _refuse_wrong(attempt)
         return None
-    if not user.is_active or user.password_expired or must_verify(user):
+    if not user.is_staff or user.password_expired or must_verify(user):
         _refuse(user, client, reason=InvalidCredentials.code)
         return None
-    SIGN_INS.labels("succeeded").inc()
-    audit.record(Kind.LOGIN_SUCCEEDED, actor=user, subject=user, client=client, to="console")
     return user
+
+
+def sign_in_to_console(*, user: User, client: ClientInfo) -> DeviceSession | None:
+    """Open a session at the console for a user whose password was just right.
+
+    None if they were deactivated, or given another password or role, meanwhile.
+    """
+    with transaction.atomic():
+        same = {"is_active": True, "password": user.password, "role": user.role_id}
+        present = User.objects.filter(pk=user.pk, role__console_access=True, **same)
+        if not present.update(last_login=timezone.now()):
+            _refuse(user, client, reason=InvalidCredentials.code)
+            return None
+        opened = DeviceSession.objects.for_user(user.pk)
+        if settings.AUTH_NEW_DEVICE_NOTICE and opened.exists():
+            _tell_of_new_device(user, client)
+        session = open_for_console(user=user, client=client)
+        end_beyond_limit(keep=session, client=client)
+    SIGN_INS.labels("succeeded").inc()
+    return session
 
 
 def _is_right(attempt: Attempt, password: str) -> bool:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 from accounts.services.api_keys import revoke_api_key
 from accounts.services.live_keys import live_key_user
 from accounts.tokens import AccessToken, RefreshToken
@@ -35,6 +35,16 @@ def log_out(*, refresh_tokens: list[str], access_token: str | None, client: Clie
                 client=client,
             )
     return ended
+
+
+def log_out_of_console(*, user: User, sid: UUID, client: ClientInfo) -> None:
+    """End a user's own session at the console."""
+    end_sessions(
+        DeviceSession.objects.for_user(user.pk).at_console().filter(pk=sid),
+        reason=DeviceSession.EndReason.LOGOUT,
+        actor=user,
+        client=client,
+    )
 
 
 def revoke_token(token: str, *, client: ClientInfo) -> None:

@@ -13,6 +13,9 @@ from security.audit import Kind
 from security.client_info import ClientInfo
 from security.dropping import disown_after_commit
 from security.errors import FieldError, NotFound, RoleExists, RoleProtected
+from sessions_app.models import DeviceSession
+from sessions_app.models.device_session import EndReason
+from sessions_app.services.sessions import end_sessions
 
 ROLE_FIELDS = ("description", "permissions", "console_access", "quota", "quota_seconds")
 # The admin role holds every permission, and its people must not lose the console.
@@ -79,6 +82,13 @@ def change_role(
             after={name: after[name] for name in differing},
         )
         disown_after_commit()
+        if "console_access" in differing and not changed.console_access:
+            end_sessions(
+                DeviceSession.objects.live().at_console().filter(user__role=changed),
+                reason=EndReason.CONSOLE_ACCESS_LOST,
+                actor=actor,
+                client=client,
+            )
     return changed
 
 

@@ -167,6 +167,13 @@ def _apply(user: User, changes: dict[str, Any], actor: User | None, client: Clie
     after = {name: _value(user, name) for name in changes}
     _record(user, before, after, actor, client)
     drop_user_after_commit(user.pk)
+    if "role" in changes and not user.role.console_access:
+        end_sessions(
+            DeviceSession.objects.for_user(user.pk).at_console(),
+            reason=EndReason.CONSOLE_ACCESS_LOST,
+            actor=actor,
+            client=client,
+        )
     if not changes.get("is_active", True):
         end_sessions(
             DeviceSession.objects.for_user(user.pk),

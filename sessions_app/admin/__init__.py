@@ -64,6 +64,7 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
         "user_agent",
         "ip_address",
         "amr",
+        "is_console",
         "created_at",
         "last_seen_at",
         "refreshed_at",

@@ -29,6 +29,7 @@ class EndReason(models.TextChoices):
     REFRESH_REUSED = "refresh_reused"
     ENDED_BY_STAFF = "ended_by_staff"
     SESSION_LIMIT = "session_limit"
+    CONSOLE_ACCESS_LOST = "console_access_lost"
 
 
 class DeviceSessionQuerySet(models.QuerySet["DeviceSession"]):
@@ -39,6 +40,10 @@ class DeviceSessionQuerySet(models.QuerySet["DeviceSession"]):
 
     def for_user(self, user_id: UUID) -> "DeviceSessionQuerySet":
         return self.filter(user_id=user_id)
+
+    def at_console(self) -> "DeviceSessionQuerySet":
+        """Sign-ins to the console, which have no tokens."""
+        return self.filter(is_console=True)
 
     def from_origin(self, origin: str) -> "DeviceSessionQuerySet":
         """Opened by this device in this network; rows older than the column may be from any."""
@@ -84,6 +89,8 @@ class DeviceSession(models.Model):
         max_length=LONGEST_ORIGIN, blank=True, default="", db_default="", editable=False
     )
     amr = models.JSONField(default=list)
+    # A sign-in to the console: it has no tokens, and ends earlier.
+    is_console = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects: ClassVar[DeviceSessionQuerySet] = DeviceSessionQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -17,10 +17,14 @@ from security.audit import Identified, Kind
 from security.client_info import ClientInfo
 from sessions_app import live_state
 from sessions_app.models import DeviceSession
-from sessions_app.models.device_session import EndReason
+from sessions_app.models.device_session import LONGEST_DEVICE, EndReason
 
 # Sessions ended in one transaction where there may be many.
 SLICE = 500
+# How a sign-in to the console is told from others in lists.
+AT_CONSOLE = " (console)"
+# How often a click at the console writes.
+NOTED_EVERY = timedelta(minutes=1)
 
 
 def new_refresh_jti() -> str:
@@ -60,22 +64,69 @@ def open_for_operator(*, user: Any, client: ClientInfo, lifetime: timedelta) -> 
     return session
 
 
+def open_for_console(*, user: Any, client: ClientInfo) -> DeviceSession:
+    """A sign-in to the console of a user who has just proven who they are; it has no tokens."""
+    now = timezone.now()
+    with transaction.atomic(savepoint=False):
+        session = _insert(
+            user,
+            client,
+            ["pwd"],
+            now=now,
+            expires_at=now + settings.AUTH_CONSOLE_TTL,
+            idle_expires_at=now + settings.AUTH_CONSOLE_IDLE_TTL,
+            device=f"{client.device[: LONGEST_DEVICE - len(AT_CONSOLE)]}{AT_CONSOLE}",
+            is_console=True,
+        )
+        audit.record(
+            Kind.LOGIN_SUCCEEDED,
+            actor=user,
+            subject=user,
+            client=client,
+            session_id=session.pk,
+            to="console",
+        )
+    return session
+
+
+def still_at_console(*, sid: UUID, user_id: UUID) -> bool:
+    """Whether a sign-in to the console goes on; asking keeps it from falling idle."""
+    now = timezone.now()
+    mine = DeviceSession.objects.live(now).at_console().filter(pk=sid, user_id=user_id)
+    session = mine.first()
+    if session is None:
+        return False
+    if now - session.last_seen_at >= NOTED_EVERY:
+        idle = min(now + settings.AUTH_CONSOLE_IDLE_TTL, session.expires_at)
+        mine.update(last_seen_at=now, idle_expires_at=idle)
+    return True
+
+
 def _insert(
-    user: Any, client: ClientInfo, amr: list[str], *, now: datetime, expires_at: datetime
+    user: Any,
+    client: ClientInfo,
+    amr: list[str],
+    *,
+    now: datetime,
+    expires_at: datetime,
+    **others: Any,
 ) -> DeviceSession:
+    fields: dict[str, Any] = {
+        "idle_expires_at": idle_expiry(now, expires_at),
+        "device": client.device,
+    }
     return DeviceSession.objects.create(
         user=user,
         refresh_jti=new_refresh_jti(),
         refreshed_at=now,
-        idle_expires_at=idle_expiry(now, expires_at),
         expires_at=expires_at,
         created_at=now,
         last_seen_at=now,
-        device=client.device,
         user_agent=client.user_agent,
         ip_address=client.ip_address,
         origin=client.origin,
         amr=amr,
+        **fields | others,
     )
 
 
@@ -117,7 +168,7 @@ def end_sessions(
             return 0
         sids = [session.pk for session in found]
         DeviceSession.objects.filter(pk__in=sids).update(ended_at=timezone.now(), end_reason=reason)
-        _blacklist(found)
+        _blacklist([session for session in found if not session.is_console])
         for session in found:
             audit.record(
                 Kind.SESSION_ENDED,

@@ -214,7 +214,7 @@ class TestPages:
         self, operator: Console, client: Client, alice: User, bob: User
     ) -> None:
         client.sign_in("alice")
-        session = DeviceSession.objects.get()
+        session = DeviceSession.objects.get(user=alice)
         base = "/admin/sessions_app/devicesession/"
         found = ["q=alice", "q=127.0.0.1", "state=live", f"user__id__exact={alice.pk}"]
         missed = ["q=bob", "q=10.0.0.1", "state=over", f"user__id__exact={bob.pk}"]
@@ -262,7 +262,7 @@ class TestEndingSessions:
         client.sign_in("alice")
         phone = Client()
         phone.sign_in("alice")
-        first = DeviceSession.objects.order_by("created_at")[0]
+        first = DeviceSession.objects.filter(user=alice).order_by("created_at")[0]
         answer = end_sessions(operator, "end_selected", first)
         assert operator.texts(answer) == ["Sessions ended: 1."]
         assert_problem(client.get("/users/me"), 401, "session_ended")
@@ -294,7 +294,7 @@ class TestEndingSessions:
         make_user("watcher", role="watcher")
         console.sign_in("watcher")
         client.sign_in("alice")
-        session = DeviceSession.objects.get()
+        session = DeviceSession.objects.get(user=alice)
         assert change_path(session) in console.html("/admin/sessions_app/devicesession/")
         for action in ("end_selected", "end_all_of_user"):
             end_sessions(console, action, session)

@@ -103,7 +103,7 @@ def test_all_rows_are_acted_on_only_where_all_are_listed(
     clients = [Client() for _ in range(3)]
     for client in clients:
         client.sign_in("alice")
-    path = "/admin/sessions_app/devicesession/"
+    path = "/admin/sessions_app/devicesession/?q=alice"
     sent = {"action": "end_selected", "select_across": "1", "_selected_action": "x"}
     monkeypatch.setattr(pages, "MOST_LISTED", 2)
     answer = operator.post(path, sent, follow=True)
