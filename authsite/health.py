@@ -49,19 +49,18 @@ class RootView(PublicView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
         base = settings.PUBLIC_URL
+        links = {
+            "api": f"{base}/api/v1",
+            "docs": f"{base}/docs",
+            "openapi": f"{base}/openapi.json",
+            "jwks": f"{base}/.well-known/jwks.json",
+            "health": f"{base}/health",
+        }
+        # Where it is shown to some networks only, it is not told to the others.
+        if not settings.AUTH_CONSOLE_NETWORKS:
+            links["console"] = f"{base}/admin/"
         return Response(
-            {
-                "name": settings.PROJECT_NAME,
-                "version": settings.VERSION,
-                "links": {
-                    "api": f"{base}/api/v1",
-                    "docs": f"{base}/docs",
-                    "openapi": f"{base}/openapi.json",
-                    "jwks": f"{base}/.well-known/jwks.json",
-                    "console": f"{base}/admin/",
-                    "health": f"{base}/health",
-                },
-            }
+            {"name": settings.PROJECT_NAME, "version": settings.VERSION, "links": links}
         )
 
 

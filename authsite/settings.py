@@ -103,6 +103,7 @@ PUBLIC_URL = env.text("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("
 SECURE_COOKIES = env.boolean("SECURE_COOKIES", PUBLIC_URL.startswith("https:"))
 HTTPS_ONLY = env.boolean("HTTPS_ONLY", False)
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", default=[])
+AUTH_CONSOLE_NETWORKS = env.words("AUTH_CONSOLE_NETWORKS", default=[])
 ALLOWED_HOSTS = env.words(
     "ALLOWED_HOSTS",
     default=sorted({"localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or ""}),
@@ -262,6 +263,8 @@ MIDDLEWARE = [
     "security.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Before others look at a view's request: what it refuses is as if it were not there.
+    "security.console_networks.ConsoleNetworksMiddleware",
     "security.middleware.PolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",

@@ -34,7 +34,7 @@ urlpatterns = [
     path("redoc", RedocView.as_view(), name="redoc"),
     path("favicon.ico", RedirectView.as_view(url="/static/authsite/favicon.svg")),
     path("account/", include("authsite.account_urls")),
-    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index"), name="console"),
     path("admin/", admin.site.urls),
     path("", include("security.urls")),
     path("", include(about)),

@@ -1,7 +1,7 @@
 """Wrong settings, found at start: each check has an id and says what to do."""
 
 import re
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -75,19 +75,18 @@ def limits_are_on(**_: Any) -> list[CheckMessage]:
     return [Error("All limits are off, and this is no test.", hint=hint, id="auth.E024")]
 
 
-def proxies_are_networks(**_: Any) -> list[CheckMessage]:
-    for proxy in settings.TRUSTED_PROXIES:
-        try:
-            ip_network(proxy, strict=False)
-        except ValueError:
-            return [
-                Error(
-                    f"TRUSTED_PROXIES names {proxy!r}, which is no address or network.",
-                    hint="Write addresses or CIDR networks, such as 10.0.0.0/8.",
-                    id="auth.E007",
-                )
-            ]
-    return []
+def networks_are_networks(**_: Any) -> list[CheckMessage]:
+    named = [("TRUSTED_PROXIES", proxy) for proxy in settings.TRUSTED_PROXIES]
+    named += [("AUTH_CONSOLE_NETWORKS", network) for network in settings.AUTH_CONSOLE_NETWORKS]
+    return [
+        Error(
+            f"{name} names {network!r}, which is no address or network.",
+            hint="Write addresses or CIDR networks, such as 10.0.0.0/8.",
+            id="auth.E007",
+        )
+        for name, network in named
+        if _network(network) is None
+    ]
 
 
 def public_key_has_a_private_half(**_: Any) -> list[CheckMessage]:
@@ -153,6 +152,13 @@ def addresses_are_complete(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None  # auth.E007 tells of it.
+
+
 CHECKS = (
     addresses_are_complete,
     settings_are_readable,
@@ -160,7 +166,7 @@ CHECKS = (
     sealing_keys_are_usable,
     processes_share_a_cache,
     limits_are_on,
-    proxies_are_networks,
+    networks_are_networks,
     public_key_has_a_private_half,
     hosts_are_named,
 )

@@ -1,6 +1,7 @@
 """Who is calling: address, user agent and request id; proxies are believed when configured."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -72,13 +73,18 @@ def network_of(address: str | None) -> str:
 
 
 @lru_cache(maxsize=8)
-def _networks(proxies: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(ip_network(proxy, strict=False) for proxy in proxies)
+def _networks(texts: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(ip_network(text, strict=False) for text in texts)
+
+
+def is_within(address: Address | None, networks: Iterable[str]) -> bool:
+    """Whether one of the networks, as settings name them, holds the address."""
+    known = _networks(tuple(networks))
+    return address is not None and any(address in network for network in known)
 
 
 def _is_proxy(address: Address | None) -> bool:
-    networks = _networks(tuple(settings.TRUSTED_PROXIES))
-    return address is not None and any(address in network for network in networks)
+    return is_within(address, settings.TRUSTED_PROXIES)
 
 
 def client_address(request: HttpRequest) -> str | None:

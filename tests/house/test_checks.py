@@ -48,6 +48,7 @@ STRONG = "q8Zt3vLr0Xw6Ny2Kf9Bs5Hd1Jm7Pc4Ga"
         (PRODUCTION | {"SECRET_KEY": STRONG, "KEY_ENCRYPTION_KEYS": "nonsense"}, "auth.E005"),
         ({"WEB_PROCESSES": "2"}, "auth.E006"),
         ({"TRUSTED_PROXIES": "10.0.0.300"}, "auth.E007"),
+        ({"AUTH_CONSOLE_NETWORKS": "office,10.0.0.0/8"}, "auth.E007"),
         ({"AUTH_CONSOLE_IDLE_MINUTES": "1"}, "auth.E001"),
         ({"PUBLIC_KEY_PATH": "/tmp/public.pem"}, "auth.E008"),
         (PRODUCTION | {"SECRET_KEY": STRONG, "ALLOWED_HOSTS": "*"}, "auth.E009"),
