@@ -35,6 +35,7 @@ class Kind(StrEnum):
     USERS_EXPORTED = "users.exported"
     ROLE_CHANGED = "role.changed"
     ROLE_DELETED = "role.deleted"
+    PASSWORD_CONFIRMED = "password.confirmed"
     PASSWORD_SET = "password.set"
     PASSWORD_CHANGED = "password.changed"
     PASSWORD_RESET_REQUESTED = "password.reset_requested"

@@ -8,6 +8,7 @@ from accounts.models import ApiKey, User
 from accounts.services.api_keys import revoke_api_key
 from security.admin.pages import ReadOnlyAdmin, operator
 from security.client_info import client_info
+from security.recent_proof import after_proof
 
 
 @admin.register(ApiKey)
@@ -47,6 +48,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return request.user.has_perm("accounts.delete_apikey")
 
     @admin.action(description="Revoke the selected keys", permissions=["revoke"])
+    @after_proof
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
         for key in chosen:
             revoke_api_key(key=key, actor=operator(request), client=client_info(request))

@@ -66,6 +66,7 @@ class RoleForm(RoleFields, SeenForm):
 @admin.register(Role)
 class RoleAdmin(ServiceAdmin):
     verbs = ("add", "change", "delete")
+    dangerous_fields = frozenset(ROLE_FIELDS)
     list_display = ("name", "description", "console_access", "quota", "quota_seconds", "is_builtin")
     sortable_by = ("name",)
     filter_horizontal = ("permissions",)

@@ -22,6 +22,7 @@ from accounts.services.users import OPERATOR_FIELDS, PROFILE_FIELDS, change_user
 from security.admin.pages import SeenForm, ServiceAdmin, WordFilter, operator
 from security.client_info import client_info
 from security.errors import AuthError
+from security.recent_proof import after_proof
 
 NEW_USER_FIELDS = ("kind", "email", *PROFILE_FIELDS, "tier", "password")
 EXPIRES = " They must change it at their next sign-in."
@@ -100,6 +101,7 @@ class UserForm(SeenForm):
 @admin.register(User)
 class UserAdmin(ServiceAdmin):
     verbs = ("add", "change", "delete")
+    dangerous_fields = frozenset({"email", "role", "is_active", "new_password"})
     deletion_note = "Their sessions, API keys and memberships go with them."
     fields = (
         "id",
@@ -159,6 +161,7 @@ class UserAdmin(ServiceAdmin):
             *super().get_urls(),
         ]
 
+    @after_proof
     def unlock(self, request: HttpRequest, pk: Any) -> HttpResponse:
         user = get_object_or_404(User.objects.select_related("role"), pk=pk)
         if not self.has_change_permission(request, user):

@@ -26,3 +26,17 @@ def proves_password(
         audit.record(Kind.REAUTHENTICATION_FAILED, actor=user, subject=user, client=client)
         lockout.fail(attempt)
     return False
+
+
+def confirm_password(
+    *, user: User, password: str, client: ClientInfo, device: KnownDevice
+) -> User | None:
+    """The user as stored now if this is their password; None if it is not.
+
+    Raises LoginCooldown, RateLimited or TooBusy.
+    """
+    stored: User = User.objects.select_related("role", "sign_in_failures").get(pk=user.pk)
+    if not proves_password(user=stored, password=password, client=client, device=device):
+        return None
+    audit.record(Kind.PASSWORD_CONFIRMED, actor=stored, subject=stored, client=client)
+    return stored

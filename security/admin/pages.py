@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from security.errors import AuthError
+from security.recent_proof import ask_for_proof, has_proof, require_proof
 
 # What Django's own filters of a boolean, a foreign key and a date write into the address.
 OFFERED_LOOKUPS = ("", "__exact", "__isnull", "__gte", "__lt", "__pk__exact", "__name__exact")
@@ -131,6 +132,8 @@ class ServiceAdmin(ReadOnlyAdmin):
 
     # Those of "add", "change" and "delete" that the page offers to whose role permits them.
     verbs: tuple[str, ...] = ()
+    # Changing one of these, adding and deleting then wait for a proof of the operator's password.
+    dangerous_fields: frozenset[str] = frozenset()
     # What goes with a deleted row; the page names it without loading it.
     deletion_note = ""
     delete_confirmation_template = "admin/security/delete_confirmation.html"
@@ -164,6 +167,9 @@ class ServiceAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        asks_first = request.method == "GET" and object_id is None and self.dangerous_fields
+        if asks_first and self.has_add_permission(request) and not has_proof(request):
+            return ask_for_proof(request)
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except AuthError as error:
@@ -178,12 +184,20 @@ class ServiceAdmin(ReadOnlyAdmin):
         error = getattr(request, "refused", None)
         return type(form.__name__, (_Refused, form), {"error": error}) if error else form
 
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        written = self.dangerous_fields.intersection(form.changed_data)
+        if written or (self.dangerous_fields and not change):
+            require_proof(request)
+        return super().save_form(request, form, change)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """The service has written it all."""
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if self.dangerous_fields and not has_proof(request):
+            return ask_for_proof(request)
         note = {"deletion_note": self.deletion_note}
         try:
             return super().delete_view(request, object_id, note | (extra_context or {}))

@@ -13,6 +13,7 @@ from security.admin.pages import ReadOnlyAdmin, operator
 from security.client_info import client_info
 from security.key_rotation import rotate
 from security.models import SigningKey
+from security.recent_proof import after_proof
 
 
 @admin.register(SigningKey)
@@ -45,6 +46,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         may_rotate = request.user.has_perm("security.rotate_signingkey")
         return super().changelist_view(request, (extra_context or {}) | {"may_rotate": may_rotate})
 
+    @after_proof
     def rotate(self, request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm("security.rotate_signingkey"):
             raise PermissionDenied

@@ -12,6 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from security.admin.pages import ReadOnlyAdmin, WordFilter, operator
 from security.client_info import client_info, parse_address
+from security.recent_proof import after_proof
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_sessions
 
@@ -97,10 +98,12 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
         return request.user.has_perm("sessions_app.delete_devicesession")
 
     @admin.action(description="End the selected sessions", permissions=["end"])
+    @after_proof
     def end_selected(self, request: HttpRequest, chosen: QuerySet[DeviceSession]) -> None:
         self._end(request, DeviceSession.objects.filter(pk__in=chosen.values("pk")))
 
     @admin.action(description="End all sessions of these users", permissions=["end"])
+    @after_proof
     def end_all_of_user(self, request: HttpRequest, chosen: QuerySet[DeviceSession]) -> None:
         self._end(request, DeviceSession.objects.filter(user_id__in=chosen.values("user_id")))
 

@@ -21,7 +21,7 @@ from security.client_info import ClientInfo
 from security.models import AuditEvent
 from sessions_app.models import DeviceSession
 from tests.client import PASSWORD, Client
-from tests.console.conftest import Console
+from tests.console.conftest import Console, change_path
 
 USERS = "/admin/accounts/user/"
 
@@ -105,6 +105,26 @@ class TestTime:
         with later(minutes=2):
             assert not is_in(operator)
         assert DeviceSession.objects.get().ended_at is not None
+
+    def test_what_was_sent_too_late_leads_back_to_its_form(
+        self, operator: Console, alice: User
+    ) -> None:
+        page = f"http://testserver{change_path(alice)}?tab=1"
+        with later(minutes=31):
+            path = f"{USERS}{alice.pk}/unlock/"
+            answer = operator.post(path, headers={"referer": page})
+            assert next_of(answer) == f"{change_path(alice)}?tab=1"
+            shown = operator.get(answer.headers["Location"])
+            assert operator.texts(shown) == ["You were signed out. Nothing was done."]
+
+    @pytest.mark.parametrize(
+        "referer",
+        ["", "https://evil.example/admin/", "http://testserver/docs", "http://testserver//evil/"],
+    )
+    def test_and_nowhere_else(self, operator: Console, referer: str) -> None:
+        with later(minutes=31):
+            answer = operator.post("/admin/security/signingkey/rotate/", HTTP_REFERER=referer)
+            assert next_of(answer) == "/admin/"
 
     @pytest.mark.parametrize(
         "onwards", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:1"]
