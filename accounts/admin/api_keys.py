@@ -8,6 +8,7 @@ from accounts.models import ApiKey, User
 from accounts.services.api_keys import revoke_api_key
 from security.admin.pages import ReadOnlyAdmin, operator
 from security.client_info import client_info
+from security.errors import GrantTooWide
 from security.recent_proof import after_proof
 
 
@@ -50,6 +51,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     @admin.action(description="Revoke the selected keys", permissions=["revoke"])
     @after_proof
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
-        for key in chosen:
+        """Revoke those whose owners may do no more than the operator."""
+        beyond = Q(user__in=User.objects.outranking(operator(request)))
+        if chosen.filter(beyond).exists():
+            self.message_user(request, GrantTooWide.detail, messages.ERROR)
+        keys = list(chosen.exclude(beyond))
+        for key in keys:
             revoke_api_key(key=key, actor=operator(request), client=client_info(request))
-        self.message_user(request, "The keys are refused from now on.", messages.SUCCESS)
+        if keys:
+            self.message_user(request, "The keys are refused from now on.", messages.SUCCESS)

@@ -42,6 +42,11 @@ class UserQuerySet(models.QuerySet["User"]):
             return self
         return self.filter(pk=caller.pk)
 
+    def outranking(self, caller: "User") -> "UserQuerySet":
+        """Those who may do anything that `caller` may not."""
+        roles = Role.objects.with_codes()
+        return self.filter(role__in=[role.name for role in roles if role.exceeds(caller.role)])
+
     def search(self, text: str) -> "UserQuerySet":
         """Those whose e-mail address or username begins with `text`."""
         key = key_of(text)

@@ -12,6 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from security.admin.pages import ReadOnlyAdmin, WordFilter, operator
 from security.client_info import client_info, parse_address
+from security.errors import GrantTooWide
 from security.recent_proof import after_proof
 from sessions_app.models import DeviceSession
 from sessions_app.services.sessions import end_sessions
@@ -107,11 +108,18 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
     def end_all_of_user(self, request: HttpRequest, chosen: QuerySet[DeviceSession]) -> None:
         self._end(request, DeviceSession.objects.filter(user_id__in=chosen.values("user_id")))
 
-    def _end(self, request: HttpRequest, sessions: Any) -> None:
+    def _end(self, request: HttpRequest, sessions: QuerySet[DeviceSession]) -> None:
+        """End those of `sessions` whose owners may do no more than the operator."""
+        people: Any = get_user_model()._default_manager
+        beyond = Q(user__in=people.outranking(operator(request)))
+        refused = sessions.filter(beyond).exists()
+        if refused:
+            self.message_user(request, GrantTooWide.detail, messages.ERROR)
         ended = end_sessions(
-            sessions,
+            sessions.exclude(beyond),
             reason=DeviceSession.EndReason.ENDED_BY_STAFF,
             actor=operator(request),
             client=client_info(request),
         )
-        self.message_user(request, f"Sessions ended: {ended}.", messages.SUCCESS)
+        if ended or not refused:
+            self.message_user(request, f"Sessions ended: {ended}.", messages.SUCCESS)

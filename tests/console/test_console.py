@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.admin.users import UserAdmin
-from accounts.models import Role, User
+from accounts.models import ApiKey, Role, User
 from accounts.services import login
 from security.audit import Kind, record
-from security.errors import TooBusy
+from security.errors import GrantTooWide, TooBusy
 from security.models import AuditEvent, SigningKey
 from sessions_app.models import DeviceSession
 from tests.client import Client, assert_problem
@@ -25,6 +25,8 @@ from tests.console.conftest import Console, change_path
 
 SCRIPT = "<script>alert(1)</script>"
 REFUSED = "This e-mail or username and password don&#x27;t open the console."
+# What ordinary users may do.
+USERS_OWN = ("accounts.view_site", "accounts.view_violation")
 LISTS = [
     "/admin/accounts/user/",
     "/admin/accounts/role/",
@@ -299,6 +301,66 @@ class TestEndingSessions:
         for action in ("end_selected", "end_all_of_user"):
             end_sessions(console, action, session)
         assert client.get("/users/me").status_code == 200
+
+    @pytest.mark.parametrize("action", ["end_selected", "end_all_of_user"])
+    def test_nobody_ends_those_of_who_may_do_more(
+        self,
+        console: Console,
+        client: Client,
+        alice: User,
+        admin: User,
+        make_user: Callable[..., User],
+        make_role: Callable[..., Role],
+        action: str,
+    ) -> None:
+        own = [f"sessions_app.{verb}_devicesession" for verb in ("view", "delete")]
+        make_role("keeper", *own, *USERS_OWN)
+        make_user("keeper", role="keeper")
+        console.sign_in("keeper")
+        root = Client()
+        root.sign_in("root")
+        client.sign_in("alice")
+        roots, alices = (DeviceSession.objects.get(user=user) for user in (admin, alice))
+        answer = end_sessions(console, action, roots)
+        assert console.texts(answer) == [GrantTooWide.detail]
+        assert root.get("/users/me").status_code == 200
+        assert not AuditEvent.objects.filter(kind="session.ended").exists()
+        answer = end_sessions(console, action, roots, alices)
+        assert console.texts(answer) == [GrantTooWide.detail, "Sessions ended: 1."]
+        assert root.get("/users/me").status_code == 200
+        assert_problem(client.get("/users/me"), 401, "session_ended")
+
+
+class TestRevokingKeys:
+    def test_nobody_revokes_those_of_who_may_do_more(
+        self,
+        console: Console,
+        alice: User,
+        admin: User,
+        make_user: Callable[..., User],
+        make_role: Callable[..., Role],
+    ) -> None:
+        make_role("keeper", "accounts.view_apikey", "accounts.delete_apikey", *USERS_OWN)
+        make_user("keeper", role="keeper")
+        console.sign_in("keeper")
+        keys = {name: Client() for name in ("root", "alice")}
+        for name, holder in keys.items():
+            holder.sign_in(name)
+            holder.access_token = holder.post("/api-keys", {"name": "script"}).json()["key"]
+            assert holder.get("/users/me").status_code == 200
+
+        def revoke(*users: User) -> list[str]:
+            chosen = [str(ApiKey.objects.get(user=user).pk) for user in users]
+            sent = {"action": "revoke", "_selected_action": chosen}
+            return console.texts(console.post("/admin/accounts/apikey/", sent, follow=True))
+
+        assert revoke(admin) == [GrantTooWide.detail]
+        assert keys["root"].get("/users/me").status_code == 200
+        assert not AuditEvent.objects.filter(kind="api_key.revoked").exists()
+        told = [GrantTooWide.detail, "The keys are refused from now on."]
+        assert revoke(admin, alice) == told
+        assert keys["root"].get("/users/me").status_code == 200
+        assert keys["alice"].get("/users/me").status_code == 401
 
 
 class TestRotatingKeys:
