@@ -6,8 +6,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
+from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter, helpers
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -99,7 +100,20 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
             text = f"More than {MOST_LISTED} rows match: search or filter first."
             self.message_user(request, text, messages.ERROR)
             return None
+        if not everything and not all(
+            map(self._is_id, request.POST.getlist(helpers.ACTION_CHECKBOX_NAME))
+        ):
+            self.message_user(request, "There is no such row.", messages.ERROR)
+            return None
         return super().response_action(request, queryset, *args, **options)
+
+    def _is_id(self, text: str) -> bool:
+        """Django would ask the database for whatever was sent."""
+        try:
+            self.opts.pk.to_python(text)
+        except ValidationError:
+            return False
+        return text.isprintable()
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

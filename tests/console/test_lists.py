@@ -113,3 +113,20 @@ def test_all_rows_are_acted_on_only_where_all_are_listed(
     answer = operator.post(path, sent, follow=True)
     assert operator.texts(answer) == ["Sessions ended: 3."]
     assert all(client.get("/users/me").status_code == 401 for client in clients)
+
+
+@pytest.mark.parametrize("chosen", ["x", "", "a\0b", "\N{GRINNING FACE}", "1" * 5000])
+@pytest.mark.parametrize(
+    ("path", "action"),
+    [
+        ("/admin/accounts/outgoingmail/", "send_again"),
+        ("/admin/sessions_app/devicesession/", "end_selected"),
+        ("/admin/accounts/apikey/", "revoke"),
+    ],
+)
+def test_an_action_on_what_is_no_row_is_a_message(
+    operator: Console, path: str, action: str, chosen: str
+) -> None:
+    answer = operator.post(path, {"action": action, "_selected_action": chosen}, follow=True)
+    assert answer.status_code == 200
+    assert operator.texts(answer)
