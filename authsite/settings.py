@@ -339,6 +339,11 @@ SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health"]
 # The header is removed from requests of untrusted peers before this setting is consulted.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+# A browser takes a cookie of such a name only over https, from this host, for all of it.
+HOST_ONLY = "__Host-" if SECURE_COOKIES else ""
+SESSION_COOKIE_NAME = f"{HOST_ONLY}sessionid"
+CSRF_COOKIE_NAME = f"{HOST_ONLY}csrftoken"
+MESSAGE_STORAGE = "authsite.messages.HostOnlyCookieStorage"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 # The row of each sign-in decides, and ends earlier; this is how long Django keeps its own.
