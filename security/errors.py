@@ -116,7 +116,7 @@ class LastAdmin(AuthError):
 class NotOnYourself(AuthError):
     code = "not_on_yourself"
     status = 403
-    detail = "Nobody deactivates or demotes themselves here."
+    detail = "Nobody deactivates, demotes or readdresses themselves here."
 
 
 class GrantTooWide(AuthError):

@@ -217,7 +217,8 @@ class UserAdmin(ServiceAdmin):
             # By the names they are about to have; checked and hashed before any row is held.
             validate_password(new_password, obj, field="new_password")
             obj.set_password(new_password)
-        changed = change_user(user=obj, changes=changes, **by)
+        # `save_form` has seen to it that what is dangerous comes after the operator's password.
+        changed = change_user(user=obj, changes=changes, proven=True, **by)
         if new_password:
             # Last, so that the notice goes to the address they have from now on.
             set_password(user=changed, new_password=new_password, hashed=obj.password, **by)

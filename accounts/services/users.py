@@ -40,13 +40,18 @@ POWER = {"role", "is_active"}
 
 
 def change_user(
-    *, user: User, changes: dict[str, Any], actor: User | None, client: ClientInfo | None = None
+    *,
+    user: User,
+    changes: dict[str, Any],
+    actor: User | None,
+    client: ClientInfo | None = None,
+    proven: bool = False,
 ) -> User:
     """Set some of OPERATOR_FIELDS, all or none; what already has its value is left alone.
 
-    Callers limit `changes` to what the actor may write; None is the command line. Effective for
-    tokens already issued. Raises FieldError, AlreadyRegistered, NotOnYourself, GrantTooWide,
-    LastAdmin or NotFound.
+    Callers limit `changes` to what the actor may write; None is the command line. `proven` says
+    that the actor gave their password just now. Effective for tokens already issued. Raises
+    FieldError, AlreadyRegistered, NotOnYourself, GrantTooWide, LastAdmin or NotFound.
     """
     client = client or ClientInfo()
     try:
@@ -57,7 +62,7 @@ def change_user(
             given = {k: v or "" if k in IDENTIFIERS else v for k, v in changes.items()}
             differing = {k: v for k, v in given.items() if v != _value(present, k)}
             if differing:
-                _refuse(present, differing, actor)
+                _refuse(present, differing, actor, proven)
                 _apply(present, differing, actor, client)
     except IntegrityError as error:
         raise lost_race(changes.get("role", user.role_id)) from error
@@ -129,9 +134,12 @@ def _value(user: User, name: str) -> Any:
     return value or "" if name in IDENTIFIERS else value
 
 
-def _refuse(user: User, changes: dict[str, Any], actor: User | None) -> None:
+def _refuse(user: User, changes: dict[str, Any], actor: User | None, proven: bool) -> None:
     """Everything that could be wrong with a change, before anything is written."""
     refuse_beyond(actor, user.role)
+    if "email" in changes and not proven:
+        # A stolen token must not lead the next reset to its thief.
+        refuse_on_self(actor, user)
     if "role" in changes:
         refuse_on_self(actor, user)
         refuse_beyond(actor, find_role(changes["role"]))

@@ -114,6 +114,27 @@ def test_an_operators_word_ends_every_way_back(
     assert address() == OLD
 
 
+def test_ones_own_word_at_the_console_ends_no_way_back(operator: Client, admin: User) -> None:
+    """It may be a thief's, who knows the password, too."""
+    owners = change(operator, "first@example.com")
+    assert owners.to == "root@example.com"
+    admin.refresh_from_db()
+    second = {"email": "second@example.com"}
+    change_user(user=admin, changes=second, actor=admin, client=CLIENT, proven=True)
+    undo_email_change(token=owners.token, client=CLIENT)
+    admin.refresh_from_db()
+    assert admin.email == "root@example.com"
+
+
+def test_no_token_gives_its_own_account_another_address(operator: Client, admin: User) -> None:
+    """What a thief of an operator's token would follow with a reset."""
+    answer = operator.patch(f"/users/{admin.pk}", {"email": NEW})
+    assert_problem(answer, 403, "not_on_yourself")
+    admin.refresh_from_db()
+    assert admin.email == "root@example.com"
+    assert operator.patch(f"/users/{admin.pk}", {"first_name": "Rooty"}).status_code == 200
+
+
 def test_it_is_audited(signed_in: Client, alice: User) -> None:
     change(signed_in)
     asked = AuditEvent.objects.get(kind="email.change_requested")

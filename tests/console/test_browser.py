@@ -363,7 +363,9 @@ def test_a_refused_change_is_explained(watched: Watched) -> None:
     page.locator("#result_list tbody th a").first.click()
     page.get_by_label("Role", exact=False).first.select_option("user")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Nobody deactivates or demotes themselves here.")).to_be_visible()
+    expect(
+        page.get_by_text("Nobody deactivates, demotes or readdresses themselves here.")
+    ).to_be_visible()
     assert_well_formed(page)
     page.goto(page.url)
     assert page.get_by_label("Role", exact=False).first.input_value() == "admin"

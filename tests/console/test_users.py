@@ -108,10 +108,15 @@ def test_nobody_demotes_or_deactivates_themselves(
 ) -> None:
     make_user("second", role="admin")
     answer = operator.save_user(admin, first_name="Changed", **change)
-    assert operator.texts(answer) == ["Nobody deactivates or demotes themselves here."]
+    assert operator.texts(answer) == ["Nobody deactivates, demotes or readdresses themselves here."]
     after = User.objects.get(pk=admin.pk)
     assert (after.role_id, after.is_active, after.first_name) == ("admin", True, "")
     assert not AuditEvent.objects.filter(kind__startswith="user.").exists()
+
+
+def test_who_gave_the_password_may_have_another_address(operator: Console, admin: User) -> None:
+    operator.save_user(admin, email="elsewhere@example.com")
+    assert User.objects.get(pk=admin.pk).email == "elsewhere@example.com"
 
 
 @pytest.mark.parametrize("change", [{"role": "user"}, {"is_active": False}])
