@@ -219,7 +219,10 @@ class UndoPage(AccountPage):
         " password, and sends you a link to a new one."
     )
     button = _("Restore the address")
-    done = _("Your old address is restored. A message with a link to a new password is on its way.")
+    done = _(
+        "Your old address is restored. A message with a link to a new password is on its way,"
+        " unless the account was deactivated: then ask the people who run this service."
+    )
 
     def act(self, given: Fields, client: ClientInfo) -> None:
         undo_email_change(token=given["token"], client=client)
