@@ -112,6 +112,8 @@ CORS_ALLOWED_ORIGINS = env.words(
     "BACKEND_CORS_ORIGINS",
     default=["http://localhost:3000", "http://localhost:8000"] if EMBEDDED else [],
 )
+# Not the pages for people: to an origin on the same site a browser would send an operator's cookie.
+CORS_URLS_REGEX = r"^/(api/|\.well-known/|health|openapi\.json$)"
 CORS_EXPOSE_HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
@@ -261,12 +263,13 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "security.middleware.RequestContextMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     # Before others look at a view's request: what it refuses is as if it were not there.
     "security.console_networks.ConsoleNetworksMiddleware",
+    # Before those that answer by themselves: redirects to https and files carry their headers, too.
     "security.middleware.PolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     # After those that set headers, which its refusals carry too.
     "security.middleware.RequestLimitsMiddleware",
@@ -369,6 +372,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = AUTH_DATA_DIR / "static"
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

@@ -1,37 +1,18 @@
 """What every answer carries, whatever its route."""
 
-import re
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import InternalError
-from django.urls import URLResolver, get_resolver
 from pytest_django import Settings
 
 from accounts.models import User
 from security.models import AuditEvent
 from tests.client import PASSWORD, Client, assert_problem
+from tests.security.routes import API_ROUTES, ROUTES
 
 METRICS_TOKEN = "a-metrics-token-of-the-tests-0123456789"
-ID = "01a1f9a0-5471-7e25-ba8a-7515eef24ca3"
-
-
-def served(found: Any, prefix: str = "/") -> Iterator[str]:
-    """Every path below `prefix`, with an id where one belongs."""
-    for entry in found:
-        path = prefix + re.sub("<.*?>", ID, str(entry.pattern))
-        if isinstance(entry, URLResolver):
-            yield from served(entry.url_patterns, path)
-        else:
-            yield path
-
-
-PATHS = [path for path in served(get_resolver().url_patterns) if not path.startswith("/admin")]
-# In the tests' notation: below the API's base, or with `//` for the whole host.
-API_ROUTES = [path.removeprefix("/api/v1") for path in PATHS if path.startswith("/api/v1/")]
-ROUTES = API_ROUTES + [f"/{path}" for path in PATHS if not path.startswith("/api/v1/")]
 PAGES = {
     "API": "/health",
     "API error": "/users/me",
@@ -108,28 +89,7 @@ def test_every_answer_has_a_request_id_of_its_own(client: Client, name: str) -> 
     assert first.headers["X-Request-ID"] != second.headers["X-Request-ID"]
 
 
-# --- Headers
-
-
-@every_page
-def test_every_answer_carries_the_security_headers(client: Client, name: str) -> None:
-    headers = page(client, name).headers
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "same-origin"
-    assert headers["X-Frame-Options"] == "DENY"
-    assert "camera=()" in headers["Permissions-Policy"]
-    policy = headers["Content-Security-Policy"]
-    assert "default-src 'self'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe-eval" not in policy
-    assert "http" not in policy
-
-
-@every_page
-def test_only_https_carries_hsts(client: Client, name: str) -> None:
-    assert "Strict-Transport-Security" not in page(client, name).headers
-    answer = client.get(PAGES[name], secure=True)
-    assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]
+# --- Storing
 
 
 @pytest.mark.parametrize("route", API_ROUTES)

@@ -120,6 +120,33 @@ def test_an_oversized_token_gets_our_401(service: Service) -> None:
     assert "token_invalid" in answer
 
 
+@pytest.mark.parametrize("path", ["/static/authsite/pages.css", "/static/authsite/favicon.svg"])
+def test_files_carry_the_security_headers_and_are_for_our_pages_alone(
+    service: Service, path: str
+) -> None:
+    answer = exchange(service, request("GET", path, "Origin: https://evil.example"))
+    assert statuses(answer) == [200]
+    headers = answer.partition("\r\n\r\n")[0]
+    for wanted in (
+        "X-Content-Type-Options: nosniff",
+        "X-Frame-Options: DENY",
+        "Content-Security-Policy: ",
+        "default-src 'self'",
+        "Referrer-Policy: same-origin",
+        "Permissions-Policy: camera=()",
+        "X-Request-ID: ",
+    ):
+        assert wanted in headers
+    assert "unsafe" not in headers
+    assert "Access-Control" not in headers
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/no/such/thing", "/static/authsite/pages.css"])
+def test_no_answer_tells_a_version_of_the_server(service: Service, path: str) -> None:
+    headers = exchange(service, request("GET", path)).partition("\r\n\r\n")[0]
+    assert re.findall(r"(?im)^(?:server|x-powered-by|via): .*\d.*$", headers) == []
+
+
 def test_pipelined_requests_are_answered_in_order(service: Service) -> None:
     ids = ["the-first-one", "the-second-one", "the-third-one"]
     asked = [
