@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core.checks import register
 
-from accounts.checks import CHECKS
+from accounts.checks import CHECKS, DEPLOY_CHECKS
 
 
 class AccountsConfig(AppConfig):
@@ -12,3 +12,5 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         for check in CHECKS:
             register(check, "auth_settings")
+        for check in DEPLOY_CHECKS:
+            register(check, "auth_settings", deploy=True)

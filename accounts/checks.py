@@ -1,12 +1,20 @@
 """Wrong settings and a wrong installation, found at start."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error
 from rest_framework_simplejwt.settings import api_settings
+
+LONGEST_ACCESS_TTL = timedelta(hours=1)
+LONGEST_REFRESH_GRACE = timedelta(minutes=1)
+LEAST_SCORE = 2
+# OWASP's Password Storage Cheat Sheet: memory in KiB and passes that are worth the same.
+LEAST_ARGON2 = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
 
 
 def blacklist_is_installed(**_: Any) -> list[CheckMessage]:
@@ -92,6 +100,58 @@ def breached_passwords_are_asked_safely(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def hashes_are_slow_enough(**_: Any) -> list[CheckMessage]:
+    memory, passes = settings.AUTH_ARGON2_MEMORY_KIB, settings.AUTH_ARGON2_TIME_COST
+    if any(memory >= least and passes >= times for least, times in LEAST_ARGON2):
+        return []
+    return [
+        checks.Warning(
+            "AUTH_ARGON2_MEMORY_KIB and AUTH_ARGON2_TIME_COST are below OWASP's least.",
+            hint="Unset both, or take at least 19456 and 2.",
+            id="auth.W060",
+        )
+    ]
+
+
+def weak_passwords_are_refused(**_: Any) -> list[CheckMessage]:
+    validators: Any = settings.AUTH_PASSWORD_VALIDATORS
+    scores = [each.get("OPTIONS", {}).get("least_score", 0) for each in validators]
+    if max(scores, default=0) >= LEAST_SCORE:
+        return []
+    return [
+        checks.Warning(
+            "AUTH_PASSWORD_MIN_SCORE lets passwords in that are guessed in a million tries.",
+            hint="Set it to 2 or more.",
+            id="auth.W061",
+        )
+    ]
+
+
+def tokens_are_short_lived(**_: Any) -> list[CheckMessage]:
+    """Services that verify offline don't learn of a logout before the token expires."""
+    if settings.AUTH_ACCESS_TTL <= LONGEST_ACCESS_TTL:
+        return []
+    return [
+        checks.Warning(
+            "ACCESS_TOKEN_EXPIRE_MINUTES is more than an hour.",
+            hint="Set it to 60 or less; clients refresh by themselves.",
+            id="auth.W057",
+        )
+    ]
+
+
+def repeated_refreshes_are_noticed(**_: Any) -> list[CheckMessage]:
+    if settings.AUTH_REFRESH_GRACE <= LONGEST_REFRESH_GRACE:
+        return []
+    return [
+        checks.Warning(
+            "AUTH_REFRESH_GRACE lets a copied refresh token be used for more than a minute.",
+            hint="Set it to 60 or less.",
+            id="auth.W062",
+        )
+    ]
+
+
 CHECKS = (
     blacklist_is_installed,
     simplejwt_cannot_sign,
@@ -99,4 +159,10 @@ CHECKS = (
     grantable_apps_are_installed,
     concealed_accounts_are_verified,
     breached_passwords_are_asked_safely,
+)
+DEPLOY_CHECKS = (
+    hashes_are_slow_enough,
+    weak_passwords_are_refused,
+    tokens_are_short_lived,
+    repeated_refreshes_are_noticed,
 )

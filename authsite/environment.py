@@ -99,6 +99,17 @@ class Environment:
 
         return self.read(name, parse, default)
 
+    def warnings(self, name: str) -> list[str]:
+        """Ids of checks, comma-separated; an error is to be mended, never to be silenced."""
+
+        def parse(text: str) -> list[str]:
+            found = [word.strip() for word in text.split(",")]
+            if not all(re.fullmatch(r"(auth|security)\.W[0-9]{3}", code) for code in found):
+                raise ValueError("it must name warnings, such as auth.W051")
+            return found
+
+        return self.read(name, parse, [])
+
     def database(self, base_dir: Path, embedded: Path) -> dict[str, Any]:
         """The database named by DATABASE_URL, else by DB_HOST and its companions, else SQLite.
 

@@ -335,8 +335,16 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-# Preloading binds the whole domain for years: the domain's owner decides that, not a service on it.
-SILENCED_SYSTEM_CHECKS = ["security.W021"]
+AUTH_SILENCED_CHECKS = env.warnings("AUTH_SILENCED_CHECKS")
+SILENCED_SYSTEM_CHECKS = [
+    # Preloading binds the whole domain for years: its owner decides that, not a service on it.
+    "security.W021",
+    # auth.W042 (https only) and auth.E041 (cookies) say the same of the settings that one can set.
+    "security.W008",
+    "security.W012",
+    "security.W016",
+    *AUTH_SILENCED_CHECKS,
+]
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health"]
 # The header is removed from requests of untrusted peers before this setting is consulted.

@@ -29,9 +29,9 @@ application.request_class = UTF8Request
 
 # Imported now, so that the first request does not wait for it.
 import_module(settings.ROOT_URLCONF)
-errors = [message for message in run_checks(tags=["auth_settings"]) if message.level >= ERROR]
-if errors:
-    sys.stderr.write("".join(f"{error}\n" for error in errors))
+found = run_checks(tags=["auth_settings"])
+sys.stderr.write("".join(f"{message}\n" for message in found))
+if any(message.level >= ERROR for message in found):
     # gunicorn ends at this code of a process; at any other it would start the next one, for ever.
     sys.exit(3)
 

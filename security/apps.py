@@ -3,7 +3,8 @@
 from django.apps import AppConfig
 from django.core.checks import register
 
-from security.checks import CHECKS, DEPLOY_CHECKS
+from security.checks import CHECKS
+from security.deploy_checks import DEPLOY_CHECKS
 
 
 class SecurityConfig(AppConfig):

@@ -1,6 +1,8 @@
 """Wrong settings, found at start: each check has an id and says what to do."""
 
 import re
+from base64 import urlsafe_b64decode
+from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -15,6 +17,7 @@ SAMPLE_SECRET = re.compile(
     re.I,
 )
 LEAST_SECRET_LENGTH = 32
+GENERATE = "Use the output of `python manage.py generate_secrets`."
 
 
 def settings_are_readable(**_: Any) -> list[CheckMessage]:
@@ -113,28 +116,6 @@ def hosts_are_named(**_: Any) -> list[CheckMessage]:
     return []
 
 
-def embedded_mode_is_not_deployed(**_: Any) -> list[CheckMessage]:
-    """For `check --deploy`: the embedded default is for trying out and for small installations."""
-    found: list[CheckMessage] = []
-    if settings.EMBEDDED:
-        found.append(
-            checks.Warning(
-                "The database is SQLite, which serves one host only.",
-                hint="Set DATABASE_URL to a PostgreSQL database.",
-                id="auth.W010",
-            )
-        )
-    if not settings.PUBLIC_URL.startswith("https://"):
-        found.append(
-            checks.Warning(
-                "PUBLIC_URL does not begin with https://.",
-                hint="Put the service behind https and set PUBLIC_URL to that address.",
-                id="auth.W011",
-            )
-        )
-    return found
-
-
 ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
 
 
@@ -152,6 +133,29 @@ def addresses_are_complete(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def sealing_keys_are_their_own(**_: Any) -> list[CheckMessage]:
+    """Who learns one of the two secrets must not hold both."""
+    secret = settings.SECRET_KEY.encode()
+    made_of_it = {secret, secret[:32], sha256(secret).digest()}
+    found: list[CheckMessage] = []
+    for key in settings.KEY_ENCRYPTION_KEYS:
+        raw = _decoded(key)
+        if key.encode() in secret or raw in made_of_it:
+            sentence = "KEY_ENCRYPTION_KEYS can be computed from SECRET_KEY."
+            found.append(Error(sentence, hint=GENERATE, id="auth.E048"))
+        elif raw and raw.decode("latin-1").isprintable() and raw.isascii():
+            sentence = "KEY_ENCRYPTION_KEYS holds a key that somebody typed."
+            found.append(Error(sentence, hint=GENERATE, id="auth.E049"))
+    return found
+
+
+def _decoded(key: str) -> bytes:
+    try:
+        return urlsafe_b64decode(key)
+    except ValueError:
+        return b""  # auth.E005 tells of it.
+
+
 def _network(text: str) -> IPv4Network | IPv6Network | None:
     try:
         return ip_network(text, strict=False)
@@ -159,8 +163,37 @@ def _network(text: str) -> IPv4Network | IPv6Network | None:
         return None  # auth.E007 tells of it.
 
 
+def proxies_are_few(**_: Any) -> list[CheckMessage]:
+    """Wider than 10.0.0.0/8 and fc00::/7, the widest private networks, are strangers."""
+    widest = {4: 8, 6: 7}
+    return [
+        Error(
+            f"TRUSTED_PROXIES believes everybody in {proxy}, who can then claim any address.",
+            hint="Name the addresses of your proxies, or the private network that they are in.",
+            id="auth.E044",
+        )
+        for proxy in settings.TRUSTED_PROXIES
+        if (network := _network(proxy)) and network.prefixlen < widest[network.version]
+    ]
+
+
+def cookies_stay_on_https(**_: Any) -> list[CheckMessage]:
+    if settings.SECURE_COOKIES or not settings.PUBLIC_URL.startswith("https://"):
+        return []
+    return [
+        Error(
+            "SECURE_COOKIES is off, so browsers send refresh tokens over plain http, too.",
+            hint="Unset SECURE_COOKIES: with an https PUBLIC_URL it is on.",
+            id="auth.E041",
+        )
+    ]
+
+
 CHECKS = (
     addresses_are_complete,
+    cookies_stay_on_https,
+    proxies_are_few,
+    sealing_keys_are_their_own,
     settings_are_readable,
     secret_key_is_secret,
     sealing_keys_are_usable,
@@ -170,4 +203,3 @@ CHECKS = (
     public_key_has_a_private_half,
     hosts_are_named,
 )
-DEPLOY_CHECKS = (embedded_mode_is_not_deployed,)
