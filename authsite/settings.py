@@ -245,6 +245,8 @@ FIRST_SUPERUSER_FULL_NAME = env.text("FIRST_SUPERUSER_FULL_NAME")
 INSTALLED_APPS = [
     "authsite.apps.AuthsiteConfig",
     "authsite.apps.ConsoleConfig",
+    # Before Django's, whose commands `changepassword` and `createsuperuser` it replaces.
+    "accounts",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -259,7 +261,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "security",
-    "accounts",
 ]
 MIDDLEWARE = [
     "security.middleware.RequestContextMiddleware",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import django.contrib.auth.admin  # noqa: F401
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
@@ -20,7 +21,7 @@ from accounts.services.roles import ROLE_FIELDS, change_role, create_role, delet
 from security.admin.pages import SeenForm, ServiceAdmin, operator
 from security.client_info import client_info
 
-# Roles take the place of Django's groups.
+# Roles take the place of Django's groups, which the first import registers.
 if admin.site.is_registered(Group):
     admin.site.unregister(Group)
 

@@ -1,8 +1,10 @@
 """What the commands about users share."""
 
+import getpass
+import sys
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from accounts.models import User
@@ -36,6 +38,26 @@ def user_line(user: User) -> str:
     state = "active" if user.is_active else "inactive"
     shown = (user.pk, state, user.role_id, user.tier, user.username or "-", user.email or "-")
     return printable("  ".join(map(str, shown)))
+
+
+def password_of_stdin() -> str:
+    """A line of it. Raises CommandError."""
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise CommandError("There is no password on stdin.")
+    return password
+
+
+def typed_password(prompt: str) -> str:
+    """What a person types twice, unseen; or "" that they type once. Raises CommandError."""
+    try:
+        password = getpass.getpass(f"{prompt}: ")
+        again = getpass.getpass("The same again: ") if password else password
+    except EOFError as error:
+        raise CommandError("No password was given.") from error
+    if password != again:
+        raise CommandError("The two passwords differ.")
+    return password
 
 
 class UserChange(OperatorCommand):

@@ -23,6 +23,7 @@ from tests.service import ROOT
 
 pytestmark = pytest.mark.django_db
 
+OTHER = "another horse battery"
 WEAK = "at least 8 characters"
 CHANGES = [("set_role", "alice", "moderator"), ("deactivate_user", "alice")]
 
@@ -309,12 +310,73 @@ class TestListUsers:
             run("list_users", "--role", "emperor")
 
 
+class TestChangePassword:
+    def test_the_sessions_end_and_the_user_is_told(
+        self, client: Client, alice: User, typed: Callable[..., None]
+    ) -> None:
+        client.sign_in("alice")
+        typed(OTHER, OTHER)
+        assert run("changepassword", "Alice@example.com").startswith(f"changed: {alice.pk}  ")
+        assert_problem(client.get("/users/me"), 401, "session_ended")
+        [told] = OutgoingMail.objects.all()
+        assert told.recipient == "alice@example.com"
+        assert told.subject == "Authentication: your password was changed"
+        client.sign_in("alice", OTHER)
+
+    def test_the_trail_says_who_ran_it(self, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", Stdin(f"{OTHER}\nmore\n"))
+        run("changepassword", "alice", "--password-stdin")
+        event = AuditEvent.objects.get(kind="password.set")
+        assert (event.actor_id, event.subject_id) == (None, alice.pk)
+        assert event.details == {"operator": me()}
+        assert event.user_agent == "changepassword"
+
+    @pytest.mark.parametrize(
+        ("answers", "told"),
+        [
+            ((OTHER, "other"), "differ"),
+            ((), "No password was given"),
+            (("",), "No password was given"),
+            (("short", "short"), WEAK),
+        ],
+    )
+    def test_a_slip_changes_nothing(
+        self, alice: User, typed: Callable[..., None], answers: tuple[str, ...], told: str
+    ) -> None:
+        typed(*answers)
+        with pytest.raises(CommandError, match=told):
+            run("changepassword", "alice")
+        assert User.objects.get(pk=alice.pk).password == alice.password
+        assert not AuditEvent.objects.filter(subject_id=alice.pk).exists()
+
+    def test_without_a_terminal_it_says_what_to_give(self, alice: User) -> None:
+        with pytest.raises(CommandError, match="--password-stdin"):
+            run("changepassword", "alice")
+        with pytest.raises(CommandError, match="no password on stdin"):
+            run("changepassword", "alice", "--password-stdin")
+
+    def test_nobody_of_this_name(self, typed: Callable[..., None]) -> None:
+        typed()
+        with pytest.raises(CommandError, match="There is no user 'nobody'"):
+            run("changepassword", "nobody")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-input", "--username=x", "--email=x@y.example"]])
+def test_createsuperuser_names_the_command_that_makes_an_admin(arguments: list[str]) -> None:
+    command = [sys.executable, "manage.py", "createsuperuser", *arguments]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    named = "An admin is made by `manage.py create_user --username NAME --role admin`."
+    assert ended.stderr == f"CommandError: {named}\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["create_user", "--username", "x", "--password", "given"],
         ["set_role", "alice"],
         ["deactivate_user"],
+        ["changepassword"],
         ["list_users", "--active", "--inactive"],
     ],
     ids=" ".join,

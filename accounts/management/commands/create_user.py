@@ -1,12 +1,11 @@
 """Makes a user."""
 
-import getpass
 import sys
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from accounts.management.user_commands import user_line, user_row
+from accounts.management.user_commands import password_of_stdin, typed_password, user_line, user_row
 from accounts.models import Role
 from accounts.services.registration import create_user
 from security.management.operator_command import OperatorCommand
@@ -56,17 +55,7 @@ class Command(OperatorCommand):
     def _password(self, options: dict[str, Any]) -> str | None:
         """Never an argument, which others on the machine could read. Raises CommandError."""
         if options["password_stdin"]:
-            password = sys.stdin.readline().rstrip("\r\n")
-            if not password:
-                raise CommandError("There is no password on stdin.")
-            return password
+            return password_of_stdin()
         if options["service"] or not sys.stdin.isatty():
             return None
-        try:
-            password = getpass.getpass("Password (empty: none): ")
-            again = getpass.getpass("The same again: ") if password else password
-        except EOFError as error:
-            raise CommandError("No password was given.") from error
-        if password != again:
-            raise CommandError("The two passwords differ.")
-        return password or None
+        return typed_password("Password (empty: none)") or None
