@@ -1,15 +1,20 @@
 """Operators at the console."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from django.contrib.admin.utils import quote
 from django.test import Client, TestCase
 from django.urls import reverse
+from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import Role, User
 from tests.client import PASSWORD
+from tests.console.browsing import FLAGS, Watched
+from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
 
 
 def change_path(row: Any, page: str = "change") -> str:
@@ -79,3 +84,39 @@ def make_role(db: None) -> Callable[..., Role]:
         return role
 
     return make
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium. Of one module only: its event loop would forbid others Django's."""
+    path = shutil.which("chromium")
+    assert path, "There is no Chromium for the browser tests: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light-1280-en", "dark-360-en"])
+def watched(
+    request: pytest.FixtureRequest, chromium: Browser, embedded_service: Service
+) -> Iterator[Watched]:
+    """A new browser window, wide and light or narrow and dark; nothing may go wrong in it."""
+    scheme, width, language = request.param.split("-")
+    context = chromium.new_context(
+        viewport={"width": int(width), "height": 800}, color_scheme=scheme, locale=language
+    )
+    watched = Watched(context.new_page(), embedded_service.url)
+    yield watched
+    context.close()
+    assert watched.wrongs == []
+
+
+@pytest.fixture
+def access_token(embedded_service: Service) -> str:
+    with embedded_service.client() as client:
+        sent = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+        answer: httpx.Response = client.post("/auth/login", json=sent)
+        assert answer.status_code == 200
+        token: str = answer.json()["access_token"]
+        return token

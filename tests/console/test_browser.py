@@ -1,194 +1,21 @@
 """The pages in a real browser: no error, no other host, by keyboard, narrow and wide."""
 
 import re
-import shutil
-import time
-from collections.abc import Iterator
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
 import pytest
 from django.contrib.admin.utils import quote
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
+from tests.console.browsing import FOCUSED, Watched, assert_labelled, assert_well_formed
 from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.shared]
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DOCUMENTATION = ["/docs", "/redoc", "/docs/errors"]
-LISTS = [
-    "/admin/accounts/user/",
-    "/admin/accounts/role/",
-    "/admin/accounts/site/",
-    "/admin/accounts/membership/",
-    "/admin/accounts/violation/",
-    "/admin/sessions_app/devicesession/",
-    "/admin/security/signingkey/",
-    "/admin/security/auditevent/",
-]
-FORMS = ["/admin/accounts/user/add/", "/admin/accounts/role/add/", "/admin/accounts/site/add/"]
 # The worker looks every ten seconds what is to be mailed.
-MAIL_SECONDS = 40
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-UNLABELLED = """[...document.querySelectorAll("main input, main select, main button, main a[href]")]
-    .filter(e => e.type !== "hidden" && e.checkVisibility() && !(e.labels?.length || e.ariaLabel
-        || e.title || e.value?.trim() || e.textContent.trim() || e.querySelector("img[alt]")))
-    .map(e => e.outerHTML)"""
-FOCUSED = """(() => { const e = document.activeElement;
-    return [e.name, e.textContent.trim(), e.getAttribute("href"), e.value].join("|") })()"""
-FOCUS_SHOWN = """(() => { const s = getComputedStyle(document.activeElement);
-    return s.outlineStyle !== "none" || s.boxShadow !== "none" || s.textDecorationLine !== "none"
-})()"""
-
-
-class Watched:
-    """A page, and all that went wrong on it."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.url = url
-        self.wrongs: list[str] = []
-        page.on("console", lambda message: self._note(message.type, message.text))
-        page.on("pageerror", lambda error: self._note("error", str(error)))
-        page.on("request", lambda request: self._check_host(request.url))
-
-    def _note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.wrongs.append(f"{self.page.url}: {text}")
-
-    def _check_host(self, url: str) -> None:
-        if urlsplit(url).scheme not in ("data", "blob") and not url.startswith(self.url):
-            self.wrongs.append(f"{self.page.url} asked {url}")
-
-    def open(self, path: str) -> Page:
-        answer = self.page.goto(f"{self.url}{path}")
-        assert answer is not None
-        assert answer.status == 200, path
-        self.page.wait_for_load_state("networkidle")
-        return self.page
-
-    def sign_in(self) -> None:
-        self.open("/admin/login/?next=/admin/")
-        self.page.get_by_label("E-mail or username").fill(ADMIN_EMAIL)
-        self.page.get_by_label("Password").fill(ADMIN_PASSWORD)
-        self.page.get_by_role("button", name="Log in").click()
-        expect(self.page.get_by_role("button", name="Log out")).to_be_visible()
-
-    def tab_to(self, wanted: str, *, at_most: int) -> None:
-        """Press Tab until the focus is on something with `wanted` in it; it must be seen there."""
-        passed = []
-        for _ in range(at_most):
-            self.page.keyboard.press("Tab")
-            passed.append(self.page.evaluate(FOCUSED))
-            if wanted in passed[-1]:
-                assert self.page.evaluate(FOCUS_SHOWN), f"no visible focus on {wanted}"
-                return
-        raise AssertionError(f"{wanted} not reached: {passed}")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The machine's Chromium. Of this module only: its event loop would forbid others Django's."""
-    path = shutil.which("chromium")
-    assert path, "There is no Chromium for the browser tests: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=["light-1280", "dark-420"])
-def watched(
-    request: pytest.FixtureRequest, chromium: Browser, embedded_service: Service
-) -> Iterator[Watched]:
-    """A new browser window, wide and light or narrow and dark; nothing may go wrong in it."""
-    scheme, width = request.param.split("-")
-    context = chromium.new_context(
-        viewport={"width": int(width), "height": 800}, color_scheme=scheme
-    )
-    watched = Watched(context.new_page(), embedded_service.url)
-    yield watched
-    context.close()
-    assert watched.wrongs == []
-
-
-@pytest.fixture
-def access_token(embedded_service: Service) -> str:
-    with embedded_service.client() as client:
-        sent = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
-        answer: httpx.Response = client.post("/auth/login", json=sent)
-        assert answer.status_code == 200
-        token: str = answer.json()["access_token"]
-        return token
-
-
-@pytest.fixture
-def a_violation(embedded_service: Service, access_token: str) -> None:
-    """A site with a member and a violation, so that no list is empty."""
-    bearer = {"Authorization": f"Bearer {access_token}"}
-    with embedded_service.client(headers=bearer) as client:
-        site = client.post("/sites", json={"name": f"Site {uuid4()}"}).json()
-        me = client.get("/users/me").json()
-        client.put(f"/sites/{site['id']}/members/{me['id']}").raise_for_status()
-        seen = {"stream_name": "Gate", "warnings": [{"text": "no helmet"}]}
-        client.post(f"/sites/{site['id']}/violations", json=seen).raise_for_status()
-
-
-def assert_well_formed(page: Page) -> None:
-    assert page.title().strip(), page.url
-    assert page.evaluate("document.documentElement.lang") == "en", page.url
-    assert page.evaluate(OVERFLOW) <= 0, page.url
-    assert page.locator("main").count() == 1, page.url
-
-
-def assert_labelled(page: Page) -> None:
-    assert page.evaluate(UNLABELLED) == [], page.url
-
-
-@pytest.mark.parametrize("path", DOCUMENTATION)
-def test_documentation(watched: Watched, path: str) -> None:
-    page = watched.open(path)
-    expect(page.locator("h1, h2.title").first).to_be_visible()
-    assert_well_formed(page)
-
-
-def test_sign_in_page_says_what_is_wrong(watched: Watched) -> None:
-    page = watched.open("/admin/login/")
-    assert_well_formed(page)
-    assert_labelled(page)
-    page.get_by_label("E-mail or username").fill("nobody")
-    page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_text("don't open the console")).to_be_visible()
-    assert_well_formed(page)
-
-
-def test_every_console_page(watched: Watched, a_violation: None) -> None:
-    watched.sign_in()
-    assert_well_formed(watched.page)
-    for path in LISTS:
-        page = watched.open(path)
-        assert_well_formed(page)
-        assert_labelled(page)
-        page.locator("#result_list tbody th a").first.click()
-        expect(page.locator(".form-row").first).to_be_visible()
-        assert page.url.endswith("/change/"), page.url
-        assert_well_formed(page)
-        assert_labelled(page)
-    for path in FORMS:
-        page = watched.open(path)
-        assert_well_formed(page)
-        assert_labelled(page)
+PASSWORD = "under seven green moons"
 
 
 def test_a_role_and_a_user_of_it_by_clicking(watched: Watched) -> None:
@@ -250,11 +77,31 @@ def test_by_keyboard_alone(watched: Watched) -> None:
         watched.tab_to(control, at_most=8)
 
 
+def test_a_password_is_confirmed_by_keyboard(watched: Watched) -> None:
+    watched.sign_in()
+    page = watched.open("/admin/login/confirm/?next=/admin/accounts/user/add/")
+    expect(page.get_by_label("Password")).to_be_focused()
+    assert_well_formed(page)
+    assert_labelled(page)
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This is not your password.")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_focused()
+    assert_well_formed(page)
+    watched.tab_to("Go on", at_most=1)
+    watched.tab_to("Cancel", at_most=1)
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.type(ADMIN_PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Add user")).to_be_visible()
+
+
 def newcomer(service: Service) -> str:
     """Somebody who has just registered."""
     email = f"reader-{uuid4().hex[:8]}@example.com"
     with service.client() as client:
-        body = {"email": email, "password": "under seven green moons"}
+        body = {"email": email, "password": PASSWORD}
         assert client.post("/auth/register", json=body).status_code == 201
     return email
 
@@ -262,10 +109,7 @@ def newcomer(service: Service) -> str:
 def mailed_link(service: Service, to: str, page: str) -> str:
     """The path and token of the newest such link to them, as the worker printed the message."""
     message = re.compile(rf"^To: {re.escape(to)}$.*?{page}#token=(\S+)", re.M | re.S)
-    deadline = time.monotonic() + MAIL_SECONDS
-    while not (found := message.findall(service.log.read_text())):
-        assert time.monotonic() < deadline, "no mail"
-        time.sleep(0.2)
+    found = wait_until(lambda: message.findall(service.log.read_text()), "no mail")
     return f"{page}#token={found[-1]}"
 
 
@@ -306,6 +150,30 @@ def test_a_mailed_link_sets_a_password(watched: Watched, embedded_service: Servi
     with embedded_service.client() as client:
         sent = {"username": email, "password": "over eleven blue suns"}
         assert client.post("/auth/login", json=sent).status_code == 200
+
+
+@pytest.mark.parametrize("watched", ["dark-360-en"], indirect=True)
+def test_an_address_is_changed_and_taken_back_by_keyboard(
+    watched: Watched, embedded_service: Service
+) -> None:
+    old = newcomer(embedded_service)
+    new = f"new-{old}"
+    signed_in = {"username": old, "password": PASSWORD}
+    with embedded_service.client() as client:
+        token = client.post("/auth/login", json=signed_in).json()["access_token"]
+        asked = {"new_email": new, "password": PASSWORD}
+        bearer = {"Authorization": f"Bearer {token}"}
+        client.post("/auth/email/change", json=asked, headers=bearer).raise_for_status()
+    steps = [
+        (new, "/account/email", "Use this address", "Your account has its new e-mail address."),
+        (old, "/account/email/undo", "Restore the address", "Your old address is restored."),
+    ]
+    for mailbox, path, button, done in steps:
+        page = watched.open(mailed_link(embedded_service, mailbox, path))
+        watched.tab_to(button, at_most=3)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(done)).to_be_visible()
+        assert_well_formed(page)
 
 
 def test_a_mailed_link_works_pasted_without_script_in_german(
