@@ -23,8 +23,25 @@ settings.STORAGES["staticfiles"]["BACKEND"] = (
 )
 
 
-# Tests that start services of their own, whatever the leg: the first leg runs them for all.
-ONCE = ("tests/house/", "tests/journeys/", "tests/faults/", "tests/authclient/test_examples.py")
+# The first leg runs these for all. Some start services of their own, whatever the leg …
+ONCE = (
+    "tests/house/",
+    "tests/journeys/",
+    "tests/faults/",
+    "tests/authclient/",
+    "tests/console/test_cookies.py",
+    "tests/security/test_wire.py",
+    # … and in others the database and the cache have no part.
+    "tests/security/test_headers.py",
+    "tests/security/test_cors.py",
+    "tests/security/test_http.py",
+    "tests/accounts/test_forged_tokens.py",
+    "tests/accounts/test_imported_hashes.py",
+    "tests/accounts/test_breached_passwords.py",
+    "tests/accounts/test_mail_server.py",
+    "tests/accounts/test_mass_assignment.py",
+    "tests/accounts/test_matrix.py",
+)
 
 
 def belongs_to_leg(item: pytest.Item) -> bool:
