@@ -1,15 +1,19 @@
 """Limits by name: counted by whom the table says, with a truthful wait and no way around."""
 
+import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 
 from accounts.models import User
-from security import meters, streaks
+from security import limits, meters, streaks
+from security.meters import LocalCounters
 from security.rates import DEFAULT_RATES, Rate, parse_rates
+from security.streaks import LocalStreaks, Streak
 from tests.accounts.mailbox import letter
 from tests.client import PASSWORD, Client, assert_problem
 
@@ -118,6 +122,39 @@ class TestTheTable:
         assert_problem(log_in("root", PASSWORD), 429, "rate_limited")
 
 
+class TestNothingIsTold:
+    def test_headers_and_waits_are_the_same_for_a_name_that_nobody_has(self, alice: User) -> None:
+        def told(name: str) -> list[Any]:
+            found = []
+            for _ in range(7):
+                answer = log_in(name)
+                body = answer.json() | {"request_id": ""}
+                headers = {k: v for k, v in answer.headers.items() if k != "X-Request-ID"}
+                found.append((answer.status_code, body, headers))
+            return found
+
+        known = told("alice")
+        cache.clear()
+        meters.local_counters, streaks.local_streaks = LocalCounters(), LocalStreaks()
+        unknown = told("nobody")
+        assert [seconds_off(one) for one in known] == [seconds_off(one) for one in unknown]
+        assert [status for status, _, _ in known] == [401] * 5 + [429] * 2
+        assert "RateLimit" in known[0][2]
+        assert "Retry-After" in known[6][2]
+
+
+def seconds_off(told: tuple[int, Any, dict[str, str]]) -> Any:
+    """What was told, with moments in steps that two runs of a test fall into."""
+    status, body, headers = told
+    rough = {
+        name: re.sub(r"(?<=t=)\d+|^\d+$", lambda m: f"{round(int(m[0]) / 30)}x30", value)
+        if name in {"RateLimit", "Retry-After"}
+        else value
+        for name, value in headers.items()
+    }
+    return status, body, rough
+
+
 class TestNoWayAround:
     @pytest.mark.parametrize(
         "spelling", ["ALICE", " alice ", "\uff41\uff4c\uff49\uff43\uff45", "Alice\t"]
@@ -126,6 +163,47 @@ class TestNoWayAround:
         rates(login="1/m")
         log_in("alice")
         assert_problem(log_in(spelling), 429, "rate_limited")
+
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            "ALICE.FISK",
+            "\uff21lice.fisk",
+            "alice.\ufb01sk",
+            "ALICE.FIS\u212a",
+            "alice.f\u0131sk",
+            "al\u0131ce.fisk",
+            "alice.fi\u017fk",
+            "\u00a0alice.fisk\u3000",
+            "\u1d41alice.fisk",
+            "a\u200blice.fisk",
+            "ALICE.FISK@EXAMPLE.COM",
+            "\uff21LICE.fisk@example.com",
+            "alice.fisk@example.com.",
+        ],
+        ids=ascii,
+    )
+    def test_what_signs_in_to_one_account_has_one_counter(
+        self, make_user: Callable[..., User], rates: Any, spelling: str
+    ) -> None:
+        """And what doesn't is no way to guess at its password."""
+        make_user("alice.fisk")
+        name = "alice.fisk@example.com" if "@" in spelling.lower() else "alice.fisk"
+        rates(login="2/m", login_address="100/m")
+        signs_in = log_in(spelling, PASSWORD).status_code == 200
+        log_in(name)
+        third = log_in(spelling, PASSWORD).status_code
+        assert third == (429 if signs_in else 401)
+        assert log_in(name).status_code == (429 if signs_in else 401)
+
+    @pytest.mark.parametrize(
+        "spelling", ["ALICE@example.com", " alice@example.com ", "\uff21lice@\uff45xample.com"]
+    )
+    @pytest.mark.parametrize("path", ["/auth/password/forgot", "/auth/email/resend"])
+    def test_a_mailbox_counts_in_every_spelling(self, rates: Any, path: str, spelling: str) -> None:
+        rates(mailbox="1/h")
+        assert Client().post(path, {"email": "alice@example.com"}).status_code == 202
+        assert_problem(Client().post(path, {"email": spelling}), 429, "rate_limited")
 
     def test_the_name_counts_in_either_field_and_form(self, alice: User, rates: Any) -> None:
         rates(login="1/m")
@@ -219,6 +297,82 @@ def test_who_resets_the_password_is_not_kept_out_by_what_strangers_used_up(alice
     assert Client().post("/auth/password/reset", body).status_code == 200
     right["password"] = body["new_password"]
     assert Client().post("/auth/login", right, **home).status_code == 200
+
+
+class TestWindows:
+    def test_the_shorter_and_the_longer_both_hold(self, rates: Any) -> None:
+        rates(login="2/4s,5/h", login_address="1000/m")
+        rounds = []
+        for _ in range(3):
+            rounds.append([log_in().status_code for _ in range(3)])
+            time.sleep(4.05)
+        # Each attempt counts in both, the refused ones too: of the second three the last is the
+        # third in its seconds and the sixth in its hour.
+        assert rounds == [[401, 401, 429], [401, 401, 429], [429, 429, 429]]
+        assert int(log_in().headers["Retry-After"]) > 3500
+
+    def test_across_the_end_of_one_no_more_than_twice_the_number_pass(self, rates: Any) -> None:
+        """The slack of a fixed window, as docs/operations.md has it."""
+        quota, seconds = 5, 2
+        rates(login_address=f"{quota}/{seconds}s", login="1000/m")
+        passed: list[float] = []
+        begin = time.monotonic()
+        number = 0
+        while time.monotonic() < begin + 3 * seconds:
+            number += 1
+            if log_in(f"nobody{number}").status_code == 401:
+                passed.append(time.monotonic())
+        # A little less than a window, because an answer comes later than the count.
+        span = seconds - 0.3
+        for start in passed:
+            within = [moment for moment in passed if start <= moment < start + span]
+            assert len(within) <= 2 * quota
+        assert quota < len(passed) <= 4 * quota
+
+    def test_no_two_limits_share_a_counter(self, settings: Any) -> None:
+        """Whatever their names, rates and people run together to."""
+        whos = ["1", "11", "a", "a:1", "a:1/60", "", "x" * 500, "\u0131", "i"]
+        names = sorted(DEFAULT_RATES)
+        texts = ["5/m", "15/m", "5/h", "1/5s,15/m", "51/5s"]
+        keys = []
+        for text in texts:
+            settings.AUTH_LIMIT_RATES = dict.fromkeys(names, parse_rates(text))
+            for name in names:
+                for who in whos:
+                    keys += [usage.meter.key for usage in limits.spend({name: who})]
+        assert len(keys) == len(set(keys))
+
+
+@pytest.mark.shared
+def test_no_counter_is_kept_for_ever(alice: User, rates: Any) -> None:
+    """After 10,000 mixed attempts, many at once, each key has an end."""
+    rates(**dict.fromkeys(("refresh", "profile", "verify", "forgot", "mailbox"), "5/s,1000/h"))
+
+    def work(worker: int) -> None:
+        for number in range(1_200):
+            who = f"{worker}-{number % 97}"
+            limits.spend({"login": who, "login_address": who, "verify": f"{number % 7}"})
+            _, places = streaks.reserve([Streak(f"failures:{who}", 5), Streak("failures:all", 20)])
+            if places and number % 3 == 0:
+                streaks.release(places, 1)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    client = Client()
+    pair = client.sign_in("alice")
+    for number in range(100):
+        log_in(f"nobody{number % 10}")
+        Client().refresh(pair["refresh_token"] + "x" * (number % 2))
+        Client().post("/auth/password/forgot", {"email": f"n{number}@example.com"})
+        Client().post("/auth/email/verify", {"token": "x"})
+        client.patch("/users/me", {"first_name": f"A{number}"})
+        client.delete("/users/me", {"password": "wrong"})
+    connection = cache.client.get_client()
+    keys = list(connection.scan_iter(match="*", count=1000))
+    counters = [key for key in keys if b"meter:" in key or b"failures:" in key]
+    assert len(counters) > 500
+    # -1 is a key without an end, -2 one that has ended since.
+    assert [key for key in counters if connection.pttl(key) == -1] == []
 
 
 def test_after_the_wait_it_goes_on(alice: User, rates: Any) -> None:

@@ -6,16 +6,28 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, Service
+from tests.races.racing import run_at_once
+from tests.service import ADMIN_EMAIL, ADMIN_PASSWORD, CHEAP_HASH, Service
 
 # A client's address as a proxy on this machine would tell it, and what the client claims.
 TOLD, CLAIMED = "203.0.113.7", "198.51.100.66"
 LOGIN = f"username={ADMIN_EMAIL}&password={ADMIN_PASSWORD}"
 
+# So that messages stay where a test can read them.
+NO_MAIL_SERVER = {"EMAIL_URL": "smtp://127.0.0.1:1"}
+
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with Service.embedded(TRUSTED_PROXIES="127.0.0.1") as running:
+    with Service.embedded(TRUSTED_PROXIES="127.0.0.1", **CHEAP_HASH, **NO_MAIL_SERVER) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[Service]:
+    """With limits and no proxy before it; 30 sign-ins of an address in the time of these tests."""
+    rates = {"AUTH_LIMITS": "on", "AUTH_LIMIT_LOGIN_ADDRESS": "30/h"}
+    with Service.embedded(**rates, **CHEAP_HASH) as running:
         yield running
 
 
@@ -29,9 +41,16 @@ def exchange(service: Service, text: str) -> str:
     return received.decode("latin-1")
 
 
-def request(method: str, path: str, *headers: str, body: str = "", last: bool = True) -> str:
+def request(
+    method: str,
+    path: str,
+    *headers: str,
+    body: str = "",
+    last: bool = True,
+    host: str = "localhost",
+) -> str:
     closing = ["Connection: close"] if last else []
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *closing, *headers]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *closing, *headers]
     return "\r\n".join(lines) + "\r\n\r\n" + body
 
 
@@ -180,3 +199,175 @@ def test_many_idle_connections_keep_nobody_waiting(service: Service) -> None:
     finally:
         for wire in wires:
             wire.close()
+
+
+# What proxies and content networks tell the client's address by, and how it may be spelled.
+TELLING = (
+    "X-Forwarded-For",
+    "X_Forwarded_For",
+    "X-Forwarded_For",
+    "x-forwarded-for",
+    "Forwarded",
+    "X-Real-IP",
+    "X_Real_IP",
+    "True-Client-IP",
+    "True_Client_IP",
+    "CF-Connecting-IP",
+    "CF_Connecting_IP",
+    "Client-IP",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "Fastly-Client-IP",
+    "X-Original-Forwarded-For",
+    "X-Forwarded",
+    "Remote-Addr",
+    "REMOTE_ADDR",
+)
+ODD = (
+    "a",
+    "",
+    ",",
+    ",,,",
+    "1.2.3.4:80",
+    "[::1]",
+    "[::1",
+    "::ffff:1.2.3.4%eth0",
+    "999.999.999.999",
+    "1.2.3.4/0",
+    "for=",
+    'for="[2001:db8::1]:80";proto=https',
+    "unknown",
+    "-1",
+    "0x7f000001",
+    "\xff\xfe",
+    "\u0661.2.3.4".encode().decode("latin-1"),
+    "1" * 10_000,
+    ",".join(["10.0.0.1"] * 500),
+)
+
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+
+
+def sign_in(
+    *headers: str, name: str, method: str = "POST", path: str = "/api/v1/auth/login"
+) -> str:
+    body = f"username={name}&password=wrong"
+    return request(method, path, FORM, f"Content-Length: {len(body)}", *headers, body=body)
+
+
+def use_up_the_limit(limited: Service) -> None:
+    for number in range(40):
+        if statuses(exchange(limited, sign_in(name=f"first{number}"))) == [429]:
+            return
+    raise AssertionError("There is no limit.")
+
+
+def test_200_sign_ins_with_an_address_of_their_own_each_are_one_clients(limited: Service) -> None:
+    """Another name each time, so that only the address holds them up."""
+    found = []
+    for number in range(200):
+        told = f"198.51.{number % 100}.{number}"
+        header = TELLING[number % len(TELLING)]
+        value = f"for={told}" if header == "Forwarded" else told
+        answer = exchange(limited, sign_in(f"{header}: {value}", name=f"nobody{number}"))
+        found += statuses(answer)
+    tried = found.count(401)
+    assert tried <= 30
+    assert found == [401] * tried + [429] * (200 - tried)
+
+
+@pytest.mark.parametrize("header", TELLING)
+def test_garbage_for_an_address_is_no_failure_and_no_way_around(
+    limited: Service, service: Service, header: str
+) -> None:
+    """From a stranger, and from a proxy that is believed; each after a limit is used up."""
+    use_up_the_limit(limited)
+    # All of them where it is read behind a proxy; elsewhere some, since nobody reads it.
+    for number, value in enumerate(ODD if "orward" in header else ODD[::4]):
+        asked = sign_in(f"{header}: {value}", name=f"odd{number}")
+        assert statuses(exchange(limited, asked)) in ([429], [400]), value
+        assert statuses(exchange(service, asked)) in ([401], [400]), value
+    assert "Traceback" not in service.log.read_text()
+    assert "Traceback" not in limited.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/auth/login/"),
+        ("POST", "/api/v1/auth/login//"),
+        ("POST", "//api/v1/auth/login"),
+        ("POST", "/api/v1//auth/login"),
+        ("POST", "/api/v1/auth/./login"),
+        ("POST", "/api/v1/auth/../auth/login"),
+        ("POST", "/API/v1/auth/login"),
+        ("POST", "/api/V1/auth/LOGIN"),
+        ("POST", "/api/v1/auth/%6cogin"),
+        ("POST", "/api/v1/auth/login%2f"),
+        ("POST", "/api/v1/auth/login;x"),
+        ("POST", "/api/v1/auth/login?again"),
+        ("POST", "/api/v2/auth/login"),
+        ("POST", "/api/auth/login"),
+        ("POST", "/api/v1/auth/access-token"),
+        ("POST", "http://localhost/api/v1/auth/login"),
+        ("HEAD", "/api/v1/auth/login"),
+        ("OPTIONS", "/api/v1/auth/login"),
+        ("GET", "/api/v1/auth/login"),
+        ("PUT", "/api/v1/auth/login"),
+        ("post", "/api/v1/auth/login"),
+    ],
+)
+def test_no_spelling_of_a_path_or_method_gets_past_a_limit(
+    limited: Service, method: str, path: str
+) -> None:
+    """A 401 would be a look at a password."""
+    use_up_the_limit(limited)
+    asked = sign_in(name="somebody", method=method, path=path)
+    [status] = statuses(exchange(limited, asked))
+    assert status in {400, 404, 405, 429}
+
+
+HOSTS = (
+    ["Host: evil.example"],
+    ["Host: localhost:666"],
+    ["Host: localhost@evil.example"],
+    ["Host: localhost", "X-Forwarded-Host: evil.example"],
+    ["Host: localhost", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https"],
+    ["Host: localhost", "X_Forwarded_Host: evil.example"],
+    ["Host: localhost", "X-Forwarded-Server: evil.example", "X-Forwarded-Port: 666"],
+    ["Host: localhost", "Forwarded: host=evil.example;proto=https"],
+    ["Host: localhost", "X-Host: evil.example", "X-Original-Host: evil.example"],
+    ["Host: localhost", "Origin: https://evil.example", "Referer: https://evil.example/"],
+    ["Host: localhost", "Host: evil.example"],
+    ["Host: evil.example", "Host: localhost"],
+    ["Host:"],
+    [],
+)
+TARGETS = ("", "http://evil.example", "http://localhost:666")
+# Ask for what is wanted, and read what waits to be sent.
+WAITING = """
+from accounts.models import OutgoingMail
+from accounts.services.mail_answers import answer_requests
+answer_requests()
+print(*[mail.text() for mail in OutgoingMail.objects.all()])
+"""
+
+
+def test_no_host_that_a_stranger_names_is_in_a_reset_link(service: Service) -> None:
+    """Neither in Host or the target, nor where a proxy tells it: it is ignored or a 400."""
+    asked = 0
+    for target in TARGETS:
+        for headers in HOSTS:
+            path, body = f"{target}/api/v1/auth/password/forgot", f'{{"email": "{ADMIN_EMAIL}"}}'
+            told = [*headers, "Content-Type: application/json", f"Content-Length: {len(body)}"]
+            head = "\r\n".join([f"POST {path} HTTP/1.1", "Connection: close", *told])
+            [status] = statuses(exchange(service, f"{head}\r\n\r\n{body}"))
+            assert status in {202, 400}, (target, headers)
+            asked += status == 202
+    (printed,) = run_at_once(service, WAITING, times=1)
+    links = re.findall(r"(\S+)#token=", printed)
+    assert len(links) == asked > len(TARGETS)
+    assert set(links) == {f"http://localhost:{service.port}/account/reset"}
+    assert "evil" not in printed
+    assert ":666" not in printed
