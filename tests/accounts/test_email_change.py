@@ -183,6 +183,21 @@ def test_an_address_taken_meanwhile_is_409(
     assert address() == OLD
 
 
+def test_a_link_is_for_whom_it_was_asked_whoever_sends_it(signed_in: Client, bob: User) -> None:
+    """Bob is talked into confirming what alice asked for: nothing of his changes."""
+    ask(signed_in)
+    found = letter()
+    assert "Somebody asked to use this address for their account" in found.body
+    assert "127.0.0.1" in found.body
+    bobs = Client()
+    bobs.sign_in("bob")
+    sent = {"token": found.token, "email": "bob@example.com", "user_id": str(bob.pk)}
+    assert bobs.post("/auth/email/verify", sent).status_code == 200
+    assert bobs.get("/users/me").json()["email"] == "bob@example.com"
+    assert not bobs.get("/users/me").json()["email_verified"]
+    assert address() == NEW
+
+
 def test_a_new_wish_ends_the_older(signed_in: Client) -> None:
     ask(signed_in)
     older = letter().token

@@ -65,6 +65,24 @@ def test_the_link_verifies_once(client: Client) -> None:
     assert event.subject_id == User.objects.get().pk
 
 
+def test_the_message_says_who_asked_and_what_to_do_if_nobody_did(client: Client) -> None:
+    client.headers = {"user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0"}
+    client.post("/auth/register", {"email": EMAIL, "password": PASSWORD}, REMOTE_ADDR="192.0.2.7")
+    found = letter()
+    assert "from Firefox on Linux (192.0.2.7)" in found.body
+    assert "If it was not you, do nothing" in found.body
+
+
+def test_somebody_elses_session_verifies_nothing_of_its_own(client: Client, alice: User) -> None:
+    """A link that is sent on to others proves the address it was mailed to, no other."""
+    found = register()
+    client.sign_in("alice")
+    sent = {"token": found.token, "email": "alice@example.com", "user_id": str(alice.pk)}
+    assert client.post("/auth/email/verify", sent).status_code == 200
+    assert verified()
+    assert not verified("alice@example.com")
+
+
 def test_so_does_the_code(client: Client) -> None:
     found = register()
     assert verify(email="NEW@example.com", code=found.code).status_code == 200

@@ -67,6 +67,32 @@ def test_a_reset_ends_an_unused_link(operator: Client) -> None:
     assert accept(invited, "another horse battery") == 422
 
 
+def test_an_invitation_gives_no_other_role_than_it_was_made_for(operator: Client) -> None:
+    """Not by what is sent with it, and not after another has used it."""
+    operator.post("/users", BODY | {"role": "guest"})
+    token = letter().token
+    wishes = {"role": "admin", "role_id": "admin", "is_admin": True, "is_staff": True}
+    wishes |= {"is_superuser": True, "tier": "enterprise", "purpose": "verify_email"}
+    body = {"token": token, "new_password": PASSWORD}
+    assert Client().post("/auth/password/reset", body | wishes).status_code == 200
+    ada = User.objects.get(email=EMAIL)
+    assert (ada.role_id, ada.is_staff, ada.tier) == ("guest", False, "free")
+    assert accept(token, "another horse battery") == 422
+    assert Client().post("/auth/email/verify", {"token": token}).status_code == 422
+
+
+def test_an_invitation_belongs_to_whom_it_was_made_for(operator: Client, alice: User) -> None:
+    operator.post("/users", BODY)
+    body = {"token": letter().token, "new_password": "another horse battery"}
+    others = {"user": str(alice.pk), "user_id": str(alice.pk), "id": str(alice.pk)}
+    others |= {"email": alice.email, "username": "alice"}
+    alice_client = Client()
+    alice_client.sign_in("alice")
+    assert alice_client.post("/auth/password/reset", body | others).status_code == 200
+    assert Client().sign_in("alice")
+    assert Client().sign_in("ada", "another horse battery")
+
+
 def test_a_hostile_username_is_refused_before_it_reaches_a_message(operator: Client) -> None:
     answer = operator.post("/users", BODY | {"username": "ada\r\nBcc: x@example.com"})
     assert_problem(answer, 422, "validation_error")

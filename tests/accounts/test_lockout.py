@@ -138,6 +138,17 @@ class TestTheWait:
         assert_locked(attempt())
         assert SignInFailures.objects.get(user=alice).failures == 5
 
+    def test_a_refresh_or_a_key_in_use_resets_nothing(self, alice: User) -> None:
+        app = Client()
+        pair = app.sign_in("alice")
+        key = app.post("/api-keys", {"name": "x", "scopes": []}).json()["key"]
+        fail(5)
+        for _ in range(2):
+            pair = Client().refresh(pair["refresh_token"]).json()
+            assert Client(key).get("/users/me").status_code == 200
+        assert_locked(attempt(password=PASSWORD))
+        assert SignInFailures.objects.get(user=alice).failures == 5
+
     def test_ones_own_success_resets_nothing_at_anothers(self, alice: User, bob: User) -> None:
         for _ in range(4):
             fail(1)
@@ -249,6 +260,28 @@ class TestKnownDevices:
         for _ in range(3):
             assert attempt(password=PASSWORD, client=owner).status_code == 200
         assert_locked(attempt(password=PASSWORD))
+
+    def test_a_thousand_failures_lock_no_owner_out(
+        self, alice: User, owner: Client, settings: Any
+    ) -> None:
+        rates = dict.fromkeys(("login", "login_address"), parse_rates("5000/m"))
+        settings.AUTH_LIMIT_RATES = settings.AUTH_LIMIT_RATES | rates
+        for number in range(1000):
+            attempt(address=f"203.0.{number % 250}.1")
+        assert_locked(attempt(password=PASSWORD, address="192.0.2.1"))
+        assert attempt(password=PASSWORD, client=owner).status_code == 200
+        row = SignInFailures.objects.get(user=alice)
+        assert 20 <= row.failures <= 80
+
+    @pytest.mark.parametrize("name", ["", " ", "\u3000", "\0", "*", "%"])
+    def test_an_empty_name_locks_nobody(self, alice: User, name: str) -> None:
+        for number in range(40):
+            assert attempt(name, address=f"203.0.113.{number}").status_code in {401, 422, 429}
+        fields = {"username": name, "password": WRONG}
+        for _ in range(10):
+            assert Client().django.post("/admin/login/", fields).status_code == 200
+        assert attempt(password=PASSWORD).status_code == 200
+        assert not SignInFailures.objects.filter(user=alice).exists()
 
     def test_nor_uses_up_the_limits_of_name_and_address(
         self, alice: User, owner: Client, settings: Any

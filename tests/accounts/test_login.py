@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64decode
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from argon2 import PasswordHasher
@@ -164,6 +165,25 @@ def test_a_wrong_pair_is_401_with_one_answer(
     assert not DeviceSession.objects.exists()
     assert AuditEvent.objects.filter(kind="login.failed").count() == 1
     assert not AuditEvent.objects.filter(kind="login.succeeded").exists()
+
+
+@pytest.mark.parametrize("password", ["", " ", "None", "null", "!", "stored"])
+@pytest.mark.parametrize("made", ["without", "unusable", "empty"])
+def test_who_has_no_password_signs_in_with_none(
+    client: Client, admin: User, made: str, password: str
+) -> None:
+    """Not at the API, by the form, or at the console; whatever stands in the table."""
+    admin.set_unusable_password() if made == "unusable" else admin.set_password(None)
+    if made == "empty":
+        admin.password = ""
+    admin.save()
+    given = admin.password if password == "stored" else password
+    body = {"username": "root", "password": given}
+    assert client.post("/auth/login", body).status_code in {401, 422}
+    assert client.form("/auth/access-token", urlencode(body)).status_code in {401, 422}
+    assert client.django.post("/admin/login/", body).status_code == 200
+    assert client.django.get("/admin/").status_code == 302
+    assert not DeviceSession.objects.exists()
 
 
 def test_unknown_and_wrong_differ_in_the_request_id_alone(client: Client, alice: User) -> None:

@@ -34,6 +34,11 @@ PRIVILEGED: dict[str, Any] = {
     "quota": 1_000_000,
     "created_at": "2000-01-01T00:00:00Z",
     "last_login": "2000-01-01T00:00:00Z",
+    "date_joined": "2000-01-01T00:00:00Z",
+    "updated_at": "2000-01-01T00:00:00Z",
+    "groups": ["admins"],
+    "mfa_enabled": True,
+    "all_permissions": True,
 }
 # Besides the privileged fields, what makes each operation go through.
 NEEDED: dict[str, dict[str, Any]] = {

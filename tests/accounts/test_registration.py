@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from security.models import AuditEvent
+from tests.accounts.test_matrix import operations
 from tests.client import PASSWORD, Client, assert_problem
 
 BODY = {"email": "new@example.com", "password": PASSWORD}
@@ -175,6 +176,33 @@ def test_closed_registration_is_403(client: Client, settings: Settings) -> None:
     settings.AUTH_REGISTRATION_OPEN = False
     assert_problem(client.post("/auth/register", BODY), 403, "registration_closed")
     assert not User.objects.exists()
+
+
+def test_closed_registration_is_closed_everywhere(
+    client: Client, alice: User, settings: Settings
+) -> None:
+    """No operation and no page makes a user for a stranger or for who is no operator."""
+    settings.AUTH_REGISTRATION_OPEN = False
+    body = BODY | {"username": "new", "role": "user", "kind": "person", "new_password": PASSWORD}
+    client.sign_in("alice")
+    before = set(User.objects.values_list("pk", "email", "role_id"))
+    for caller in (Client(), client):
+        token = caller.access_token
+        for _, method, path in list(operations(Client())):
+            if method != "post" or path.startswith("/api/v1/auth/logout"):
+                continue
+            caller.access_token = token
+            below = path.removeprefix("/api/v1").replace("{id}", str(alice.pk))
+            answer = caller.post(below, body)
+            assert answer.status_code != 201 or "user" not in path, path
+    for page in ("/admin/accounts/user/add/", "/account/verify", "/account/reset"):
+        client.django.post(page, body)
+    assert set(User.objects.values_list("pk", "email", "role_id")) == before
+
+
+def test_closed_registration_leaves_invitations_open(operator: Client, settings: Settings) -> None:
+    settings.AUTH_REGISTRATION_OPEN = False
+    assert operator.post("/users", BODY | {"password": PASSWORD}).status_code == 201
 
 
 def test_a_registration_holds_no_password(client: Client) -> None:
