@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from threading import Barrier
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tests.service import ROOT, Service
 
@@ -24,12 +24,14 @@ class Call:
     json: Any = None
     access_token: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    form: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
     call: Call
     status: int
+    # Empty for what is no JSON.
     body: dict[str, Any]
 
 
@@ -41,6 +43,9 @@ def release_together(url: str, calls: Sequence[Call]) -> list[Answer]:
     def run(call: Call) -> Answer:
         body = None if call.json is None else json.dumps(call.json)
         headers = call.headers | ({"Content-Type": "application/json"} if body else {})
+        if call.form is not None:
+            body = urlencode(call.form)
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         if call.access_token:
             headers["Authorization"] = f"Bearer {call.access_token}"
         with closing(HTTPConnection(address.netloc, timeout=WAITING_SECONDS)) as connection:
@@ -51,7 +56,8 @@ def release_together(url: str, calls: Sequence[Call]) -> list[Answer]:
             connection.request(call.method, call.path, body, headers)
             response = connection.getresponse()
             text = response.read()
-        return Answer(call, response.status, json.loads(text) if text else {})
+            is_json = "json" in response.headers.get("Content-Type", "")
+        return Answer(call, response.status, json.loads(text) if text and is_json else {})
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))
