@@ -96,9 +96,8 @@ def test_a_sign_in_costs_6_statements_and_2_signatures(
 
 
 def test_a_sign_in_after_failures_costs_no_more(
-    client: Client, warm: dict[str, Any], settings: Any
+    limits_on: None, client: Client, warm: dict[str, Any]
 ) -> None:
-    settings.AUTH_LIMITS = True
     for caller in (Client(), client):
         answer = caller.post("/auth/login", {"username": "alice", "password": "wrong"})
         assert answer.status_code == 401

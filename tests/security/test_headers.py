@@ -8,8 +8,6 @@ from django.db import OperationalError
 from django.test import Client as DjangoClient
 from pytest_django import Settings
 
-from security import meters
-from security.meters import LocalCounters
 from security.rates import parse_rates
 from tests.client import PASSWORD, Client
 from tests.security.routes import EVERY_ROUTE
@@ -95,13 +93,9 @@ def test_so_is_one_for_its_host_its_size_or_its_body(client: Client) -> None:
         assert_guarded(answer)
 
 
-def test_so_is_one_for_its_number(
-    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.AUTH_LIMITS = True
+def test_so_is_one_for_its_number(limits_on: None, client: Client, settings: Settings) -> None:
     rates = {"login": parse_rates("1/h"), "verify": parse_rates("1/h")}
     settings.AUTH_LIMIT_RATES = settings.AUTH_LIMIT_RATES | rates
-    monkeypatch.setattr(meters, "local_counters", LocalCounters())
     body = {"username": "never-seen-before", "password": PASSWORD}
     answers = [client.post("/auth/login", body) for _ in range(2)]
     assert answers[-1].status_code == 429

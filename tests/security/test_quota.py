@@ -17,12 +17,10 @@ __all__ = ["round_trips"]
 
 
 @pytest.fixture(autouse=True)
-def small_quota(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    settings.AUTH_LIMITS = True
+def small_quota(limits_on: None, settings: Any) -> None:
     # The quota alone is counted here.
     settings.AUTH_LIMIT_RATES = dict.fromkeys(settings.AUTH_LIMIT_RATES, ())
     Role.objects.filter(pk="user").update(quota=3, quota_seconds=50)
-    monkeypatch.setattr(meters, "local_counters", LocalCounters())
 
 
 @pytest.fixture
