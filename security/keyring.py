@@ -122,14 +122,16 @@ class Keyring:
         return settings.AUTH_LIVE_STATE_TTL.total_seconds()
 
     def _fresh(self, max_age: float, *, epoch: str | None = None) -> Snapshot:
+        """Keys read at most `max_age` seconds before this call; what others read since will do."""
+        oldest = time.monotonic() - max_age
         snapshot = self._snapshot
-        if snapshot is not None and time.monotonic() - snapshot.read_at < max_age:
-            return snapshot
-        with self._lock:
-            if self._snapshot is snapshot:
-                kept = epoch or (snapshot.epoch if snapshot else None)
-                self._snapshot = _read_snapshot(kept)
-            return self._snapshot or _read_snapshot(epoch)
+        if snapshot is None or snapshot.read_at < oldest:
+            with self._lock:
+                snapshot = self._snapshot
+                if snapshot is None or snapshot.read_at < oldest:
+                    kept = epoch or (snapshot.epoch if snapshot else None)
+                    snapshot = self._snapshot = _read_snapshot(kept)
+        return snapshot
 
 
 def _read_snapshot(epoch: str | None) -> Snapshot:

@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -286,6 +287,28 @@ def test_another_process_refuses_a_revoked_key_at_once(client: Client, alice: Us
     with TestCase.captureOnCommitCallbacks(execute=True):
         revoke(key("current").kid)
     keyring._snapshot = known
+    assert_problem(client.get("/users/me"), 401, "token_invalid")
+
+
+def test_keys_that_another_thread_read_before_a_revocation_let_nobody_in(
+    client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It began to read before the key was revoked, and is done while this request waits for it."""
+    client.sign_in("alice")
+    assert client.get("/users/me").status_code == 200
+    read_before = keyring._snapshot
+    assert read_before is not None
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        revoke(key("current").kid)
+
+    class OtherThread:
+        def __enter__(self) -> None:
+            keyring._snapshot = replace(read_before)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(keyring, "_lock", OtherThread())
     assert_problem(client.get("/users/me"), 401, "token_invalid")
 
 
