@@ -68,4 +68,7 @@ def test_a_web_process_writes_what_it_saw_before_it_ends(service: Service, token
         answer = http.get("/users/me", headers={"Authorization": f"Bearer {token}"})
         assert answer.is_success
     service.stop()
-    assert seen_ago(service) < timedelta(minutes=1)
+    try:
+        assert seen_ago(service) < timedelta(minutes=1)
+    finally:
+        service.start()
