@@ -72,6 +72,8 @@ class Service:
             "DATABASE_URL": url,
             "REDIS_URL": redis_url,
             "WEB_PROCESSES": "2",
+            # Each keeps a connection, and all workers of a test run share PostgreSQL's hundred.
+            "WEB_THREADS": "4",
             "SECRET_KEY": uuid4().hex + uuid4().hex,
             "KEY_ENCRYPTION_KEYS": "zJ8mAtVvDlbr2vyPZ4OcwfFUsm9wGRvXhL8u0Jf5y0Q=",
         }
