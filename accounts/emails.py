@@ -37,13 +37,19 @@ Message = Literal[
     "username_taken",
 ]
 LinkMessage = Literal[
-    "verify_email", "reset_password", "set_password", "change_email", "email_changed"
+    "verify_email",
+    "reset_password",
+    "set_password",
+    "claim_account",
+    "change_email",
+    "email_changed",
 ]
 # Where each link leads, below PUBLIC_URL.
 PAGES: dict[LinkMessage, str] = {
     "verify_email": "/account/verify",
     "reset_password": "/account/reset",
     "set_password": "/account/reset",
+    "claim_account": "/account/reset",
     "change_email": "/account/email",
     "email_changed": "/account/email/undo",
 }
@@ -120,6 +126,7 @@ def _render(message: str, user: User, client: ClientInfo, **more: Any) -> tuple[
         "project": _one_line(settings.PROJECT_NAME),
         "public_url": settings.PUBLIC_URL,
         "time": timezone.now(),
+        "made": user.created_at,
         "device": LOOKS_LIKE_A_LINK.sub("[.]", _one_line(client.device)),
         "ip_address": client.ip_address,
     }

@@ -99,6 +99,15 @@ def end_tokens(user_id: UUID, *, also_undoing: bool = False) -> None:
     tokens.delete()
 
 
+def end_verification(user_id: UUID) -> None:
+    """Make the links that verify the user's address useless, also one that is yet to be mailed.
+
+    The caller's transaction holds the user's row.
+    """
+    MailRequest.objects.filter(user_id=user_id, purpose=Purpose.VERIFY_EMAIL).delete()
+    OneTimeToken.objects.filter(user_id=user_id, purpose=Purpose.VERIFY_EMAIL).delete()
+
+
 def prune_tokens() -> int:
     """Delete expired tokens; how many."""
     expired = OneTimeToken.objects.filter(expires_at__lt=timezone.now()).order_by("expires_at")

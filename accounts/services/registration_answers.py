@@ -2,12 +2,15 @@
 
 from django.db import transaction
 
-from accounts.emails import notify
+from accounts.emails import notify, send_link
 from accounts.models import RegistrationRequest, Role, User
 from accounts.models.one_time_token import Purpose
+from accounts.services.one_time_tokens import end_verification, issue
 from accounts.services.registration import store_user
 from accounts.services.waiting_requests import answer_due
+from security import audit
 from security.audit import Kind
+from security.client_info import ClientInfo
 from security.errors import AlreadyRegistered
 
 
@@ -42,7 +45,23 @@ def _answer(request: RegistrationRequest) -> None:
             mail=Purpose.VERIFY_EMAIL,
         )
     except AlreadyRegistered:
-        if owner := User.objects.for_identifier(request.email).first():
-            notify(owner, "already_registered", client=request.client)
+        # Held, or the owner could verify while we look whether they have.
+        if owner := User.objects.held().for_identifier(request.email).first():
+            _tell_owner(owner, request.client)
         elif User.objects.same_identifiers(user).exists():
             notify(user, "username_taken", client=request.client)
+
+
+def _tell_owner(owner: User, client: ClientInfo) -> None:
+    """The mailbox of a taken address gets a notice, or a link where the account is unproven.
+
+    Its password may be a stranger's, who counts on the owner to click the first link to verify; so
+    that one ends, and a new password is the way in.
+    """
+    if owner.email_verified or not owner.is_active:
+        notify(owner, "already_registered", client=client)
+        return
+    end_verification(owner.pk)
+    audit.record(Kind.PASSWORD_RESET_REQUESTED, subject=owner, client=client)
+    token = issue(user=owner, purpose=Purpose.RESET_PASSWORD)
+    send_link(owner, "claim_account", to=owner.email or "", token=token, client=client)

@@ -1,6 +1,7 @@
 """An address is its user's once they have shown that they read its mail."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -71,6 +72,17 @@ def test_the_message_says_who_asked_and_what_to_do_if_nobody_did(client: Client)
     found = letter()
     assert "from Firefox on Linux (192.0.2.7)" in found.body
     assert "If it was not you, do nothing" in found.body
+
+
+def test_the_message_says_when_the_account_was_made_and_how_to_end_a_strangers_password(
+    db: None,
+) -> None:
+    register()
+    User.objects.update(created_at=datetime(2025, 3, 4, 5, 6, tzinfo=UTC))
+    resend()
+    found = letter().body
+    assert "made on 2025-03-04 05:06 UTC" in found
+    assert found.index("forgot password") < found.index("#token=")
 
 
 def test_somebody_elses_session_verifies_nothing_of_its_own(client: Client, alice: User) -> None:

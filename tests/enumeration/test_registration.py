@@ -79,7 +79,39 @@ def test_two_registrations_of_one_address_make_one_account() -> None:
         Client().post(REGISTER, body("fresh", first_name=first_name))
     assert answer_registrations() == 2
     assert User.objects.get(email="fresh@example.com").first_name == "First"
-    assert sorted("verify" in one.subject for one in letters()) == [False, True]
+    # No link to verify it: the first may have been a stranger's.
+    assert letter().link.endswith("/account/reset")
+
+
+@pytest.mark.parametrize("told", ["each at once", "both together"])
+def test_who_registers_a_strangers_address_first_gets_no_account_of_theirs(told: str) -> None:
+    """The owner trusts the messages that follow their own registration, and clicks."""
+    mine, chosen = "nine herons over lakes", "six otters below bridges"
+    Client().post(REGISTER, body("fresh", first_name="Mallory"))
+    if told == "each at once":
+        answer_registrations()
+        found = letter("verify")
+    Client().post(REGISTER, body("FRESH") | {"password": mine})
+    answer_registrations()
+    link = letter()
+    assert (link.to, link.link) == ("fresh@example.com", "http://localhost:8000/account/reset")
+    assert "you have an account already" in link.subject
+    if told == "each at once":
+        for proof in ({"token": found.token}, {"email": link.to, "code": found.code}):
+            assert Client().post("/auth/email/verify", proof).status_code == 422
+    reset = {"token": link.token, "new_password": chosen}
+    assert Client().post("/auth/password/reset", reset).status_code == 200
+    for password in (PASSWORD, mine):
+        answer = Client().post("/auth/login", {"username": link.to, "password": password})
+        assert_problem(answer, 401, "invalid_credentials")
+    assert Client().sign_in(link.to, chosen)
+
+
+@pytest.mark.parametrize("name", [name for name in MAILED if name != "unknown"])
+def test_only_who_has_not_proven_an_active_account_is_sent_a_link(name: str) -> None:
+    Client().post(REGISTER, body(name))
+    answer_registrations()
+    assert ("#token=" in letter().body) == (name == "unverified")
 
 
 @pytest.mark.parametrize(
