@@ -16,9 +16,15 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from accounts.identifiers import key_of
 from accounts.models import OutgoingMail, User
 from security.client_info import ClientInfo
+from security.limits import spend
+from security.logs import get_logger
+from security.meters import longest_wait
 from security.sealing import seal
+
+logger = get_logger(__name__)
 
 Message = Literal[
     "password_changed",
@@ -75,11 +81,17 @@ def notify(
     """Put a notice to the user into the outbox, inside the caller's transaction.
 
     `to` is an address that the user had. Where somebody else acted, the text tells nothing of
-    them, nor of where they are.
+    them, nor of where they are. An unverified address may be a stranger's, whom no account floods:
+    what is beyond the limit is left out.
     """
-    if recipient := to or user.email:
-        subject, body = _render(message, user, client, **told)
-        OutgoingMail.objects.create(recipient=recipient, subject=subject, body=body)
+    recipient = to or user.email
+    if not recipient:
+        return
+    if not (to or user.email_verified) and longest_wait(spend({"notices": key_of(recipient)})):
+        logger.info("mail.notice_left_out", user=str(user.pk), message=message)
+        return
+    subject, body = _render(message, user, client, **told)
+    OutgoingMail.objects.create(recipient=recipient, subject=subject, body=body)
 
 
 def send_link(

@@ -18,6 +18,7 @@ DEFAULT_RATES = {
     "password": "5/m",
     "forgot": "5/m",
     "mailbox": "3/h",
+    "notices": "3/h",
     "verify": "10/m",
     "anonymous": "100/m",
 }

@@ -47,6 +47,8 @@ def reset_password(*, token: str, new_password: str, client: ClientInfo) -> None
             email_verified_at=since,
             updated_at=now,
         )
+        # What follows, such as the notice, is told to a proven address.
+        user.email_verified_at = since
         forget_failures(user)
         end_tokens(user.pk, also_undoing=not proven)
         revoke_all_keys(user=user, actor=user, client=client, made_before=since)

@@ -1,22 +1,29 @@
 """People hear by mail of what others did to their account, and nothing of who did it."""
 
 import io
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
+from accounts.emails import notify
 from accounts.models import ApiKey, OutgoingMail, User
 from accounts.services import users
+from accounts.services.password_reset import ask_for_reset, reset_password
+from security.client_info import ClientInfo
+from security.metrics import LIMITED
 from security.models import AuditEvent
 from tests.accounts.mailbox import letters
 from tests.client import Client
 from tests.console.conftest import Console, change_path
 
 OTHER = "another horse battery"
+CLIENT = ClientInfo(ip_address="192.0.2.7")
 # What is done to alice at PATCH /users/{id}, and what she hears.
 CHANGES: list[tuple[dict[str, Any], str, str]] = [
     ({"role": "moderator"}, "your role was changed", 'from "user" to "moderator"'),
@@ -117,6 +124,45 @@ def test_whoever_makes_many_keys_floods_no_mailbox(client: Client, alice: User) 
     ApiKey.objects.update(created_at=timezone.now() - timedelta(hours=1))
     client.post("/api-keys", {"name": "x"})
     assert len(letters()) == 1
+
+
+@pytest.mark.usefixtures("limits_on")
+class TestAnAddressThatNobodyHasProven:
+    """It may be a stranger's mailbox."""
+
+    def test_it_gets_three_notices_an_hour(
+        self, alice: User, make_user: Callable[..., User]
+    ) -> None:
+        bob = make_user("bob")
+        limited = LIMITED.labels("notices")._value.get()
+        with structlog.testing.capture_logs() as logged:
+            for user in (alice, bob):
+                for email in (user.email, str(user.email).upper()) * 2:
+                    user.email = email
+                    notify(user, "new_device", client=CLIENT)
+        told = [one.to.lower() for one in letters()]
+        assert told == ["alice@example.com"] * 3 + ["bob@example.com"] * 3
+        assert [(one["event"], one["user"]) for one in logged] == [
+            ("mail.notice_left_out", str(user.pk)) for user in (alice, bob)
+        ]
+        assert LIMITED.labels("notices")._value.get() == limited + 2
+
+    def test_links_and_the_old_address_are_told_all_the_same(self, alice: User) -> None:
+        for _ in range(5):
+            notify(alice, "email_replaced", client=CLIENT, to="old@example.com")
+            notify(alice, "new_device", client=CLIENT)
+        assert len(letters()) == 5 + 3
+        ask_for_reset(email="alice@example.com", client=CLIENT)
+        token = letters()[0].token
+        # Which proves the address.
+        reset_password(token=token, new_password=OTHER, client=CLIENT)
+        assert [one.subject for one in letters()] == ["Authentication: your password was changed"]
+
+    def test_a_proven_one_gets_all(self, alice: User) -> None:
+        alice.email_verified_at = timezone.now()
+        for _ in range(5):
+            notify(alice, "new_device", client=CLIENT)
+        assert len(letters()) == 5
 
 
 def test_a_new_api_key_that_an_operator_makes_is_told_without_them(
