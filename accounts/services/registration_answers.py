@@ -1,5 +1,6 @@
 """Answering registrations where accounts are concealed: their mailboxes are told, nobody else."""
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.emails import notify, send_link
@@ -31,6 +32,9 @@ def _answer_once(request: RegistrationRequest) -> bool:
 
 
 def _answer(request: RegistrationRequest) -> None:
+    # Closed since it was asked: nobody registers any more.
+    if not settings.AUTH_REGISTRATION_OPEN:
+        return
     user = User(**{name: getattr(request, name) for name in RegistrationRequest.OF_THE_USER})
     user.username = user.username or None
     details = {"ignored": request.ignored} if request.ignored else {}

@@ -1,5 +1,7 @@
 """With AUTH_CONCEAL_ACCOUNTS registering tells nobody but the mailbox whether it has an account."""
 
+from typing import Any
+
 import pytest
 
 from accounts.models import OutgoingMail, RegistrationRequest, User
@@ -112,6 +114,16 @@ def test_only_who_has_not_proven_an_active_account_is_sent_a_link(name: str) -> 
     Client().post(REGISTER, body(name))
     answer_registrations()
     assert ("#token=" in letter().body) == (name == "unverified")
+
+
+def test_what_was_asked_before_registration_closed_is_dropped(settings: Any) -> None:
+    for name in ("fresh", "unverified", "known"):
+        Client().post(REGISTER, body(name))
+    settings.AUTH_REGISTRATION_OPEN = False
+    assert answer_registrations() == 3
+    assert not RegistrationRequest.objects.exists()
+    assert not User.objects.filter(email="fresh@example.com").exists()
+    assert letters() == []
 
 
 @pytest.mark.parametrize(
