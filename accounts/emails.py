@@ -41,6 +41,7 @@ Message = Literal[
     "key_made",
     "already_registered",
     "username_taken",
+    "address_held",
 ]
 LinkMessage = Literal[
     "verify_email",

@@ -54,6 +54,8 @@ def _answer(request: RegistrationRequest) -> None:
             _tell_owner(owner, request.client)
         elif User.objects.same_identifiers(user).exists():
             notify(user, "username_taken", client=request.client)
+        else:
+            notify(user, "address_held", client=request.client)
 
 
 def _tell_owner(owner: User, client: ClientInfo) -> None:

@@ -265,6 +265,9 @@ class TestTheWayBack:
         answer = Client().post("/auth/register", body)
         assert answer.status_code == (202 if conceal else 409)
         answer_registrations()
+        told = [(one.to.lower(), one.subject) for one in letters()]
+        held = (OLD, "Authentication: this address is not free yet")
+        assert told == ([held] if conceal else [])
         bob = User.objects.create(username="bob", tier="free", role_id="user")
         with pytest.raises(AlreadyRegistered):
             change_user(user=bob, changes={"email": spelling}, actor=None)
