@@ -277,14 +277,14 @@ class TestTheWayBack:
     def test_nor_does_a_spelling_that_counts_as_the_same(
         self, signed_in: Client, alice: User
     ) -> None:
-        alice.email = "alice@boss.example"
+        alice.email = "alice@bo\N{LATIN SMALL LETTER SHARP S}.example"
         alice.save()
         way_back = change(signed_in).token
-        body = {"email": "alice@bo\N{LATIN SMALL LETTER SHARP S}.example"}
+        body = {"email": "alice@boss.example"}
         answer = Client().post("/auth/register", body | {"password": "eleven tapirs under moons"})
         assert answer.status_code == 409
         undo_email_change(token=way_back, client=CLIENT)
-        assert address() == "alice@boss.example"
+        assert address() == alice.email
 
     def test_two_may_be_on_their_way_to_one_address(self, signed_in: Client, bob: User) -> None:
         other = Client()

@@ -85,6 +85,7 @@ def test_an_account_without_a_password_gets_none_that_anybody_knows(tmp_path: Pa
         ({"email": "", "username": None}, "email", "required"),
         ({"email": "ada"}, "email", "invalid"),
         ({"email": "=?utf-8?q?ada?=@example.com"}, "email", "invalid"),
+        ({"email": "ada@b\u00fccher.example"}, "email", "invalid"),
         ({"username": "ada@home"}, "username", "invalid"),
         ({"username": "\u0430da"}, "username", "mixed_scripts"),
         ({"email": "a" * 250 + "@example.com"}, "email", "max_length"),

@@ -68,7 +68,7 @@ def assert_one_won(answers: list[Answer]) -> None:
 
 @pytest.mark.parametrize("number", range(4))
 def test_one_address_is_one_user(shared_service: Service, number: int) -> None:
-    address = f"racer{number}@b\u00fccher.example"
+    address = f"racer{number}@books.example"
     answers = register_together(shared_service, [{"email": email} for email in spelled(address)])
 
     assert_one_won(answers)
