@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import models
 
+from accounts.names import BLANKS
+
 LONGEST_EMAIL = 254
 LONGEST_USERNAME = 150
 USERNAME = re.compile(r"[\w.+-]+")
@@ -43,9 +45,11 @@ def validate_username(username: str) -> None:
     """Raises ValidationError. One script only: a Cyrillic letter in "admin" is a disguise."""
     if len(username) > LONGEST_USERNAME:
         raise ValidationError("The username is too long.", code="max_length")
-    if not USERNAME.fullmatch(username):
+    # Other scripts' digits, whose zero looks like an o, escape the question for one script below.
+    odd = any(c in BLANKS or not (c.isascii() or c.isalpha()) for c in username)
+    if odd or not USERNAME.fullmatch(username):
         raise ValidationError(
-            "A username has only letters, digits and the signs . + - _ in it.", code="invalid"
+            "A username has only letters, digits (0-9) and the signs . + - _ in it.", code="invalid"
         )
     if len({_script(c) for c in username if c.isalpha()} - EAST_ASIAN) > 1:
         raise ValidationError("A username's letters must be of one script.", code="mixed_scripts")

@@ -8,6 +8,9 @@ from django.core.exceptions import ValidationError
 DECEIVING = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 # Persian and Indic names are written with them.
 JOINERS = "\u200c\u200d"
+# Letters, marks and signs to Unicode, and nothing to see: Hangul fillers, the grapheme joiner,
+# Khmer's inherent vowels, an empty Braille cell.
+BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u034f\u17b4\u17b5\u2800")
 
 
 def split_full_name(full_name: str) -> tuple[str, str]:
@@ -17,6 +20,9 @@ def split_full_name(full_name: str) -> tuple[str, str]:
 
 
 def validate_name(name: str) -> None:
-    """Raises ValidationError for what would show as another name, or as several lines."""
-    if any(unicodedata.category(c) in DECEIVING and c not in JOINERS for c in name):
+    """Raises ValidationError for what would show as another name, as several lines, or not."""
+    deceiving = any(unicodedata.category(c) in DECEIVING and c not in JOINERS for c in name)
+    # Marks are part of names, such as the selectors of Japanese ones, but show only on a letter.
+    seen = not name.strip() or any(unicodedata.category(c)[0] in "LNPS" for c in name)
+    if deceiving or not seen or not BLANKS.isdisjoint(name):
         raise ValidationError("A name can't have invisible characters.", code="invalid")

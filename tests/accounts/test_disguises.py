@@ -34,6 +34,14 @@ DISGUISES = {
     "NUL": "admin\0",
     "variation selector": "admin\ufe0f",
     "tag": "admin\U000e0061",
+    "Hangul filler": "root\u3164",
+    "half-width Hangul filler": "\uffa0root",
+    "Hangul choseong filler": "ro\u115fot",
+    "Hangul jungseong filler": "root\u1160",
+    "nothing but a filler": "\u1160",
+    "Telugu zeros": "r\u0c66\u0c66t",
+    "Lao zeros": "r\u0ed0\u0ed0t",
+    "ideographic zeros": "r\u3007\u3007t",
 }
 
 
@@ -91,6 +99,14 @@ INVISIBLE = [
     "\r",
     "\x1b",
     "\u2028",
+    "\u034f",
+    "\u115f",
+    "\u1160",
+    "\u17b4",
+    "\u17b5",
+    "\u2800",
+    "\u3164",
+    "\uffa0",
 ]
 
 
@@ -114,6 +130,12 @@ def test_no_persons_name_hides_characters(
     assert User.objects.count() == 2
 
 
+@pytest.mark.parametrize("name", ["\ufe0f", "\U000e0100 \ufe00", "\u200d", "\u180b"], ids=ascii)
+def test_a_persons_name_shows_something(client: Client, name: str) -> None:
+    body = {"email": "new@example.com", "password": PASSWORD, "first_name": name}
+    assert_problem(client.post("/auth/register", body), 422, "validation_error")
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -121,6 +143,11 @@ def test_no_persons_name_hides_characters(
         "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
         "O'Brien-\u0160",
         "\u674e\u5c0f\u9f99",
+        "\u845b\U000e0100\u57ce",
+        "\u1781\u17c2\u1798\u179a\u17c8",
+        "\uae40\ubbfc\uc900",
+        "\u0928\u0940\u0932\u093e",
+        "3.",
     ],
 )
 def test_names_of_all_the_world_are_kept_as_they_are(client: Client, name: str) -> None:
