@@ -8,6 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
+from django.core.mail.message import sanitize_address
 from rest_framework_simplejwt.settings import api_settings
 
 LONGEST_ACCESS_TTL = timedelta(hours=1)
@@ -100,6 +101,24 @@ def breached_passwords_are_asked_safely(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def sender_is_an_address(**_: Any) -> list[CheckMessage]:
+    """What Django's delivery can't read would cost every message, given up for good."""
+    sender = settings.DEFAULT_FROM_EMAIL
+    try:
+        readable = "@" in sanitize_address(sender, "utf-8")
+    except (ValueError, TypeError, AttributeError):  # The last two of Python's parser itself.
+        readable = False
+    if readable:
+        return []
+    return [
+        Error(
+            f"DEFAULT_FROM_EMAIL holds {sender!r}, which no mail can be sent from.",
+            hint='Write one address, such as no-reply@example.org or "Acme, Inc." <no-reply@…>.',
+            id="auth.E027",
+        )
+    ]
+
+
 def hashes_are_slow_enough(**_: Any) -> list[CheckMessage]:
     memory, passes = settings.AUTH_ARGON2_MEMORY_KIB, settings.AUTH_ARGON2_TIME_COST
     if any(memory >= least and passes >= times for least, times in LEAST_ARGON2):
@@ -159,6 +178,7 @@ CHECKS = (
     grantable_apps_are_installed,
     concealed_accounts_are_verified,
     breached_passwords_are_asked_safely,
+    sender_is_an_address,
 )
 DEPLOY_CHECKS = (
     hashes_are_slow_enough,

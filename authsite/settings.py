@@ -391,9 +391,10 @@ STORAGES = {
 
 PROJECT_NAME = env.text("PROJECT_NAME", default="Authentication")
 vars().update(env.email(default={"EMAIL_BACKEND": "authsite.printed_mail.EmailBackend"}))
-DEFAULT_FROM_EMAIL = env.text(
-    "DEFAULT_FROM_EMAIL", default=f"no-reply@{urlsplit(PUBLIC_URL).hostname or 'localhost'}"
-)
+mail_domain = urlsplit(PUBLIC_URL).hostname or "localhost"
+if ":" in mail_domain:
+    mail_domain = f"[IPv6:{mail_domain}]"
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"no-reply@{mail_domain}")
 EMAIL_TIMEOUT = 10
 
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")

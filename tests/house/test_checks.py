@@ -75,6 +75,8 @@ def example() -> dict[str, str]:
         ({"AUTH_BREACHED_PASSWORDS_URL": "http://api.pwnedpasswords.com/range"}, "auth.E026"),
         ({"AUTH_BREACHED_PASSWORDS_URL": "https://u:p@api.pwnedpasswords.com"}, "auth.E026"),
         ({"AUTH_BREACHED_PASSWORDS_URL": "https://api.pwnedpasswords.com/range?x"}, "auth.E026"),
+        ({"DEFAULT_FROM_EMAIL": "Acme, Inc. <x@example.org>"}, "auth.E027"),
+        ({"DEFAULT_FROM_EMAIL": "Acme Inc"}, "auth.E027"),
         ({"AUTH_LIMITS": "off"}, "auth.W024"),
         (START | {"AUTH_LIMITS": "off", "AUTH_LIMITS_OFF_I_KNOW": "0"}, "auth.E024"),
         ({"AUTH_SILENCED_CHECKS": "auth.E009"}, "auth.E001"),
@@ -109,6 +111,28 @@ def test_a_wrong_setting_is_named(settings: dict[str, str], code: str) -> None:
 def test_a_safe_range_service_is_nothing_to_complain_about(url: str) -> None:
     with override_settings(AUTH_BREACHED_PASSWORDS_URL=url, AUTH_LIMITS=True):
         assert checks.run_checks(tags=["auth_settings"]) == []
+
+
+@pytest.mark.parametrize(
+    "sender", ["", "x@", "x@[", "Acme <>", "a@b.example, c@d.example", f"x@{'a' * 64}.example"]
+)
+def test_a_sender_that_no_mail_can_be_written_from_is_named(sender: str) -> None:
+    with override_settings(DEFAULT_FROM_EMAIL=sender, AUTH_LIMITS=True):
+        [found] = checks.run_checks(tags=["auth_settings"])
+    assert found.id == "auth.E027"
+    assert "DEFAULT_FROM_EMAIL" in found.msg
+
+
+@pytest.mark.parametrize(
+    "sender", ["x@localhost", '"Acme, Inc." <x@example.org>', "Zo\u00eb <x@example.org>"]
+)
+def test_a_sender_with_a_name_is_nothing_to_complain_about(sender: str) -> None:
+    with override_settings(DEFAULT_FROM_EMAIL=sender, AUTH_LIMITS=True):
+        assert checks.run_checks(tags=["auth_settings"]) == []
+
+
+def test_a_service_at_an_ipv6_address_has_a_sender() -> None:
+    assert "no issues" in check(PUBLIC_URL="http://[::1]:8000")
 
 
 def test_an_app_that_is_not_installed_grants_nothing() -> None:
