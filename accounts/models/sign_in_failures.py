@@ -21,9 +21,10 @@ class SignInFailuresQuerySet(models.QuerySet["SignInFailures"]):
 class SignInFailures(models.Model):
     """Failures since the last reset; a success takes back those of its own network or device.
 
-    There is a row for each user to whom signing in has ever failed. What nobody is called counts
-    just like it, in one of a fixed number of slots, where a new identifier takes the place of the
-    one before: so strangers can't tell the two apart, and can't fill the table.
+    There is a row for each user to whom signing in has ever failed, or who had a reset. What
+    nobody is called counts just like it, in one of a fixed number of slots, where a new identifier
+    takes the place of the one before: so strangers can't tell the two apart, and can't fill the
+    table.
     """
 
     slot = models.CharField(primary_key=True, max_length=36)

@@ -31,6 +31,9 @@ from security.limits import enforce
 from security.metrics import SIGN_INS
 from security.streaks import Place, Streak
 
+# More than any streak holds.
+ALL_OF_THEM = 1_000_000_000
+
 
 @dataclass
 class Attempt:
@@ -85,7 +88,7 @@ def reserve(
     attempt.before = getattr(row, attempt.column) if row else 0
     if attempt.before >= attempt.bound:
         raise _refused(attempt, None)
-    wait, attempt.places = streaks.reserve(_streaks(attempt, row.generation if row else 0))
+    wait, attempt.places = streaks.reserve(_streaks(attempt, row))
     if wait:
         raise _refused(attempt, wait)
     # Further from the bound the cache alone keeps those that come at once from passing it, even
@@ -146,32 +149,42 @@ def fail(attempt: Attempt) -> None:
 
 
 def unlock_user(*, user: User, actor: User | None, client: ClientInfo) -> bool:
-    """Forget all failures of an account; whether there were any. Raises GrantTooWide."""
+    """Forget all failures of an account; whether there were any. Raises GrantTooWide.
+
+    Those of its names count, too, from before somebody had them.
+    """
     refuse_beyond(actor, user.role)
     with transaction.atomic():
-        unlocked = forget_failures(user)
+        row = SignInFailures.objects.counting_for(user, "").first()
+        named = [_of_account(key_of(name), row) for name in _names(user)]
+        taken = [streaks.release([Place(streak, 0, 0)], ALL_OF_THEM) for streak in named]
+        unlocked = any(taken) or bool(row and row.last_failed_at)
+        forget_failures(user)
         if unlocked:
             audit.record(Kind.LOGIN_UNLOCKED, actor=actor, subject=user, client=client)
     return unlocked
 
 
-def forget_failures(user: User) -> bool:
+def forget_failures(user: User) -> None:
     """The same inside the caller's transaction and trail, as a new password does it.
 
     Strangers who used up the limit of the user's names must not keep them out either.
     """
-    for name in filter(None, (user.email, user.username)):
+    for name in _names(user):
         transaction.on_commit(partial(limits.forget, {"login": key_of(name)}))
-    rows = SignInFailures.objects.filter(user=user, last_failed_at__isnull=False)
-    return bool(
-        rows.update(
-            failures=0,
-            device_failures=0,
-            last_failed_at=None,
-            locked_until=None,
-            generation=F("generation") + 1,
-        )
+    # Without a row they have the counters that their names had when they were nobody's.
+    _add_row(user, "")
+    SignInFailures.objects.counting_for(user, "").update(
+        failures=0,
+        device_failures=0,
+        last_failed_at=None,
+        locked_until=None,
+        generation=F("generation") + 1,
     )
+
+
+def _names(user: User) -> list[str]:
+    return [name for name in (user.email, user.username) if name]
 
 
 def _row(attempt: Attempt) -> SignInFailures | None:
@@ -181,17 +194,31 @@ def _row(attempt: Attempt) -> SignInFailures | None:
     return row
 
 
-def _streaks(attempt: Attempt, generation: int) -> list[Streak]:
+def _streaks(attempt: Attempt, row: SignInFailures | None) -> list[Streak]:
     """The caller's own first; the others hold what it holds."""
     free = settings.AUTH_LOCKOUT_FAILURES
     if attempt.device is not None:
-        return [Streak(f"failures:device:{attempt.device.name}:{generation}", free)]
-    account = f"{digest_of(attempt.identifier_key)[:32]}:{generation}"
+        return [Streak(f"failures:device:{attempt.device.name}:{_era(row)}", free)]
     network = network_of(attempt.client.ip_address)
+    account = _account(attempt.identifier_key, row)
     return [
         Streak(f"failures:network:{network}:{account}", free),
-        Streak(f"failures:account:{account}", settings.AUTH_LOCKOUT_ACCOUNT_FAILURES),
+        _of_account(attempt.identifier_key, row),
     ]
+
+
+def _of_account(identifier_key: str, row: SignInFailures | None) -> Streak:
+    account = _account(identifier_key, row)
+    return Streak(f"failures:account:{account}", settings.AUTH_LOCKOUT_ACCOUNT_FAILURES)
+
+
+def _account(identifier_key: str, row: SignInFailures | None) -> str:
+    return f"{digest_of(identifier_key)[:32]}:{_era(row)}"
+
+
+def _era(row: SignInFailures | None) -> str:
+    """What a reset changes; not what it was for another user of the same name before."""
+    return f"{row.slot}:{row.generation}" if row and row.generation else "0"
 
 
 def _reserve_in_row(attempt: Attempt) -> None:
@@ -217,9 +244,12 @@ def _make_row(attempt: Attempt) -> None:
     place = SignInFailures.place_of(attempt.user, attempt.identifier_key)
     others = SignInFailures.objects.filter(slot=place["slot"])
     others.exclude(identifier_digest=place["identifier_digest"]).delete()
-    SignInFailures.objects.bulk_create(
-        [SignInFailures(user=attempt.user, **place)], ignore_conflicts=True
-    )
+    _add_row(attempt.user, attempt.identifier_key)
+
+
+def _add_row(user: User | None, identifier_key: str) -> None:
+    place = SignInFailures.place_of(user, identifier_key)
+    SignInFailures.objects.bulk_create([SignInFailures(user=user, **place)], ignore_conflicts=True)
 
 
 def _scope(attempt: Attempt) -> str:

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import transaction
 
 from accounts.authentication import DEVICE_COOKIE
 from accounts.models import SignInFailures, User, sign_in_failures
+from accounts.models.one_time_token import Purpose
 from accounts.services import login
 from accounts.services.lockout import unlock_user
+from accounts.services.one_time_tokens import issue
+from accounts.services.password_reset import reset_password
 from accounts.services.passwords import set_password
 from security import streaks
 from security.client_info import ClientInfo
@@ -429,6 +433,48 @@ class TestTheReset:
             {"scope": "network", "seconds": 0, "until_reset": True},
         ]
         assert events[0].ip_address == AWAY
+
+
+class TestBeforeTheAccount:
+    """Failures of a name that nobody had yet, or has no more."""
+
+    LATER = "another horse battery"
+
+    @pytest.fixture
+    def owner(self, make_user: Callable[..., User]) -> User:
+        """Whose name strangers had locked before."""
+        fail_everywhere(20)
+        user = make_user("alice")
+        assert_locked(attempt(password=PASSWORD))
+        return user
+
+    def test_a_new_password_begins_anew(self, owner: User, admin: User) -> None:
+        set_password(user=owner, new_password=self.LATER, actor=admin)
+        assert attempt(password=self.LATER).status_code == 200
+
+    def test_a_reset_begins_anew(self, owner: User) -> None:
+        with transaction.atomic():
+            token = issue(user=owner, purpose=Purpose.RESET_PASSWORD).text
+        reset_password(token=token, new_password=self.LATER, client=ClientInfo())
+        assert attempt(password=self.LATER).status_code == 200
+
+    def test_unlocking_begins_anew_and_says_so_once(self, owner: User, capsys: Any) -> None:
+        for expected in ("true", "false"):
+            call_command("unlock_user", "alice", "--json")
+            assert f'"unlocked": {expected}' in capsys.readouterr().out
+        assert AuditEvent.objects.filter(kind="login.unlocked").count() == 1
+        assert attempt(password=PASSWORD).status_code == 200
+
+    def test_who_registers_after_a_deletion_begins_anew_as_well(
+        self, owner: User, admin: User, make_user: Callable[..., User]
+    ) -> None:
+        """Though the one before was locked again after as many resets."""
+        set_password(user=owner, new_password=self.LATER, actor=admin)
+        fail_everywhere(20)
+        owner.delete()
+        again = make_user("alice")
+        set_password(user=again, new_password=self.LATER, actor=admin)
+        assert attempt(password=self.LATER).status_code == 200
 
 
 class TestUnlockUser:

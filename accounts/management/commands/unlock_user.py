@@ -11,8 +11,8 @@ from sessions_app.management.people import find_user
 
 class Command(OperatorCommand):
     help = (
-        "Forget the failed sign-ins of a user: nobody has to wait any more. The trail says who "
-        "did it."
+        "Forget the failed sign-ins of a user, and those with their names from before they had "
+        "them: nobody has to wait any more. The trail says who did it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
