@@ -1,12 +1,13 @@
 """Tokens that are mailed to somebody and used once."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 
-from accounts.identifiers import LONGEST_EMAIL, KeyField, key_of
+from accounts.identifiers import LONGEST_EMAIL, KeyField
 from accounts.models.user import User
 from security.identifiers import uuid7
 
@@ -27,9 +28,10 @@ class OneTimeTokenQuerySet(models.QuerySet["OneTimeToken"]):
         may = Q(user__is_active=True) | Q(purpose=Purpose.UNDO_EMAIL_CHANGE)
         return self.filter(may, used_at=None, expires_at__gt=now)
 
-    def giving_back(self, email: str, now: datetime) -> "OneTimeTokenQuerySet":
-        """Those by which somebody may still take this address back."""
-        return self.usable(now).filter(purpose=Purpose.UNDO_EMAIL_CHANGE, email_key=key_of(email))
+    def giving_back(self, email_keys: Collection[str], now: datetime) -> "OneTimeTokenQuerySet":
+        """Those by which somebody may still take one of these addresses back."""
+        undoing = self.filter(purpose=Purpose.UNDO_EMAIL_CHANGE, email_key__in=email_keys)
+        return undoing.usable(now)
 
 
 class OneTimeToken(models.Model):

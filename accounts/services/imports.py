@@ -6,15 +6,16 @@ from itertools import islice
 from typing import Literal
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.identifiers import key_of
-from accounts.models import Role, User
+from accounts.models import OneTimeToken, Role, User
 from accounts.services.decoys import sample_hashes
 from accounts.services.import_rows import Candidate, Row, Rules, candidate
 from accounts.services.seen_keys import SeenKeys
 from security import audit
 from security.audit import Kind
-from security.errors import FieldError
+from security.errors import AlreadyRegistered, FieldError
 
 # Users written in one transaction, and named in one event of the trail.
 BATCH = 500
@@ -127,9 +128,10 @@ def _write(run: _Import, sound: list[Candidate]) -> list[Candidate]:
 
 def _free(run: _Import, sound: list[Candidate]) -> Iterator[Candidate]:
     """Those whose names are free, asked once for all; who can't keep their id gets a new one."""
+    email_keys = [found.user.email_key for found in sound if found.user.email_key]
     present = User.objects.with_any(
         ids=[found.user.pk for found in sound],
-        email_keys=[found.user.email_key for found in sound if found.user.email_key],
+        email_keys=email_keys,
         username_keys=[found.user.username_key for found in sound if found.user.username_key],
     )
     # An id of somebody who was deleted stays theirs: the trail names them by it.
@@ -139,10 +141,18 @@ def _free(run: _Import, sound: list[Candidate]) -> Iterator[Candidate]:
     )
     for keys in present.values_list("pk", "email_key", "username_key"):
         taken.update(key for key in keys if key)
+    # Looked for after the users: an address is freed together with the way back to it.
+    held = OneTimeToken.objects.giving_back(email_keys, timezone.now())
+    held_keys = set(held.values_list("email_key", flat=True))
     for found in sound:
         user = found.user
         if {user.email_key, user.username_key} & taken:
-            _leave_existing(run, found)
+            reason = "A user with this e-mail address or username exists."
+            _leave(run, found.line, "exists", "row", "exists", reason)
+            continue
+        if user.email_key in held_keys:
+            reason = "Somebody else may still take this e-mail address back."
+            _leave(run, found.line, "refused", "email", AlreadyRegistered.code, reason)
             continue
         if user.pk in taken:
             user.pk = User._meta.pk.get_default()
@@ -160,11 +170,6 @@ def _record(run: _Import, free: list[Candidate]) -> None:
         operator=run.operator,
         unlogged={"users": [str(found.user.pk) for found in free]},
     )
-
-
-def _leave_existing(run: _Import, found: Candidate) -> None:
-    reason = "A user with this e-mail address or username exists."
-    _leave(run, found.line, "exists", "row", "exists", reason)
 
 
 def _leave(

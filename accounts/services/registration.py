@@ -179,7 +179,7 @@ def refuse_held_address(user: User) -> None:
     It is free in the table; but who took it now would close the way back from a stolen account.
     """
     others = OneTimeToken.objects.exclude(user_id=user.pk)
-    if user.email and others.giving_back(user.email, timezone.now()).exists():
+    if user.email and others.giving_back([key_of(user.email)], timezone.now()).exists():
         raise AlreadyRegistered
 
 

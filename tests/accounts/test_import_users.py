@@ -9,13 +9,18 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.management import user_files
-from accounts.models import User
+from accounts.models import OneTimeToken, User
+from accounts.models.one_time_token import Purpose
 from accounts.services import imports
+from accounts.services.email_change import undo_email_change
+from accounts.services.one_time_tokens import issue
 from accounts.services.users import delete_user
+from security.client_info import ClientInfo
 from security.models import AuditEvent
 from tests.accounts.importing import BCRYPT, HASHED, HASHES, Import, jsonl
 from tests.client import Client
@@ -193,6 +198,32 @@ def test_who_exists_is_left_as_they_are(tmp_path: Path, alice: User) -> None:
     password = alice.password
     alice.refresh_from_db()
     assert (alice.role_id, alice.password) == ("user", password)
+
+
+def test_an_address_that_somebody_may_take_back_is_refused_until_they_can_not(
+    tmp_path: Path, alice: User
+) -> None:
+    """The way back from a stolen account; a second account with the address would close it."""
+    with transaction.atomic():
+        link = issue(user=alice, purpose=Purpose.UNDO_EMAIL_CHANGE, email="alice@example.com")
+        User.objects.filter(pk=alice.pk).update(email="t@example.com", email_key="t@example.com")
+    rows = (person("new"), person("x", email="Alice@EXAMPLE.com"))
+    for options in (["--dry-run"], []):
+        done = Import(tmp_path, jsonl(*rows), *options)
+        assert done.reasons == [(2, "email", "already_registered")]
+        assert (done.summary["imported"], done.summary["refused"]) == (1, 1)
+    undo_email_change(token=link.text, client=ClientInfo())
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.com"
+
+
+def test_an_address_can_be_imported_when_nobody_can_take_it_back_any_more(
+    tmp_path: Path, alice: User
+) -> None:
+    with transaction.atomic():
+        issue(user=alice, purpose=Purpose.UNDO_EMAIL_CHANGE, email="old@example.com")
+    OneTimeToken.objects.update(expires_at=timezone.now())
+    assert Import(tmp_path, jsonl(person("old"))).summary["imported"] == 1
 
 
 def test_rows_that_repeat_another_are_refused_in_the_first_run_and_in_the_second(
