@@ -22,7 +22,10 @@ class ChangeEmailView(APIView):
     The same answer whoever has the address.
     """
 
-    limits: ClassVar[Limits] = {"password": by_user, "mailbox": by_mailbox("new_email")}
+    limits: ClassVar[Limits] = {
+        "password": by_user,
+        "mailbox": by_mailbox("new_email", wish="change"),
+    }
 
     class ChangeInput(serializers.Serializer[Any]):
         new_email = TextField(max_length=320)

@@ -57,7 +57,10 @@ class ResendView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
-    limits: ClassVar[Limits] = {"forgot": by_address, "mailbox": by_mailbox("email")}
+    limits: ClassVar[Limits] = {
+        "forgot": by_address,
+        "mailbox": by_mailbox("email", wish="resend"),
+    }
 
     @extend_schema(
         operation_id="auth_email_resend", request=AddressInput, responses={202: MessageOutput}

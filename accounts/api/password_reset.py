@@ -27,7 +27,7 @@ class ForgotView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
-    limits: ClassVar[Limits] = {"forgot": by_address, "mailbox": by_mailbox("email", wish="reset ")}
+    limits: ClassVar[Limits] = {"forgot": by_address, "mailbox": by_mailbox("email", wish="reset")}
 
     @extend_schema(
         operation_id="auth_password_forgot", request=AddressInput, responses={202: MessageOutput}

@@ -17,14 +17,14 @@ class UserRequest(Request):
     auth: AccessToken
 
 
-def by_mailbox(field: str, *, wish: str = "") -> Callable[[Any], str | None]:
+def by_mailbox(field: str, *, wish: str) -> Callable[[Any], str | None]:
     """For a table of limits: the address in this field, in the one spelling that is compared.
 
-    A `wish` is counted apart: strangers who ask for other messages can't use it up.
+    Each `wish` is counted apart: strangers who ask for other messages can't use it up.
     """
 
     def who(request: Any) -> str | None:
         given = request.data.get(field)
-        return f"{wish}{key_of(given)}" if isinstance(given, str) and given else None
+        return f"{wish} {key_of(given)}" if isinstance(given, str) and given else None
 
     return who

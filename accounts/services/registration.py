@@ -210,7 +210,8 @@ def _check(user: User, password: str | None) -> None:
 def _ask_to_register(user: User, password: str, ignored: list[str], client: ClientInfo) -> None:
     """The same work, and at most as many messages, whoever has the address or the username."""
     _check(user, password)
-    enforce({"mailbox": key_of(user.email or "")})
+    # Apart from other wishes of the mailbox, as in the API.
+    enforce({"mailbox": f"register {key_of(user.email or '')}"})
     user.set_password(password)
     RegistrationRequest.objects.create(
         **{name: getattr(user, name) or "" for name in RegistrationRequest.OF_THE_USER},

@@ -205,6 +205,25 @@ class TestNoWayAround:
         assert Client().post(path, {"email": "alice@example.com"}).status_code == 202
         assert_problem(Client().post(path, {"email": spelling}), 429, "rate_limited")
 
+    def test_no_wish_of_a_mailbox_uses_up_another(
+        self, alice: User, rates: Any, settings: Any
+    ) -> None:
+        owner, email = Client(), {"email": "new@example.com"}
+        owner.sign_in("alice")
+        settings.AUTH_CONCEAL_ACCOUNTS = True
+        rates(mailbox="1/h")
+        change = {"new_email": "new@example.com", "password": PASSWORD}
+        wishes: list[tuple[Client, str, dict[str, str]]] = [
+            (Client(), "/auth/email/resend", email),
+            (Client(), "/auth/password/forgot", email),
+            (Client(), "/auth/register", email | {"password": "eleven tapirs under moons"}),
+            (owner, "/auth/email/change", change),
+        ]
+        for client, path, body in wishes:
+            assert client.post(path, body).status_code == 202, path
+        for client, path, body in wishes:
+            assert_problem(client.post(path, body), 429, "rate_limited")
+
     def test_the_name_counts_in_either_field_and_form(self, alice: User, rates: Any) -> None:
         rates(login="1/m")
         log_in("alice")
