@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -21,6 +22,11 @@ BOOLEANS = {"true": True, "1": True, "yes": True, "on": True} | {
     "no": False,
     "off": False,
 }
+
+
+# Counted back from now, more would in the end lie before the calendar begins.
+LONGEST_DURATION = timedelta(days=36_500)
+BROKERS = ("redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp", "sqs", "filesystem", "memory")
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,17 @@ class Environment:
             return int(text)
 
         return self.read(name, parse, default)
+
+    def duration(
+        self, name: str, unit: str, default: int, *, least: int = 0, most: int = 10**6
+    ) -> timedelta:
+        """So many seconds, minutes, hours or days, a century at most."""
+        one = timedelta(**{unit: 1})
+        most = min(most, LONGEST_DURATION // one)
+        return one * self.number(name, default, least=least, most=most)
+
+    def port(self, name: str, default: int) -> int:
+        return self.number(name, default, least=1, most=65535)
 
     def boolean(self, name: str, default: bool) -> bool:
         def parse(text: str) -> bool:
@@ -133,7 +150,7 @@ class Environment:
             return {
                 "ENGINE": "django.db.backends.postgresql",
                 "HOST": self.text("DB_HOST"),
-                "PORT": self.text("DB_PORT", default="5432"),
+                "PORT": str(self.port("DB_PORT", 5432)),
                 "NAME": self.text("DB_NAME"),
                 "USER": self.text("DB_USER"),
                 "PASSWORD": self.text("DB_PASSWORD"),
@@ -152,9 +169,19 @@ class Environment:
         if host and not self.text("REDIS_URL"):
             password = self.text("REDIS_PASSWORD")
             credentials = f":{quote(password, safe='')}@" if password else ""
-            port = self.number("REDIS_PORT", 6379)
+            port = self.port("REDIS_PORT", 6379)
             return f"redis://{credentials}{host}:{port}/0"
         return self.read("REDIS_URL", parse, "")
+
+    def broker_url(self, default: str) -> str:
+        def parse(url: str) -> str:
+            scheme, separator, _ = url.partition("://")
+            # What is after a plus is Celery's: redis+socket:// is a socket on this host.
+            if scheme.lower().partition("+")[0] not in BROKERS or not separator:
+                raise ValueError(f"it must begin with one of {', '.join(BROKERS)} and ://")
+            return url
+
+        return self.read("CELERY_BROKER_URL", parse, default)
 
     def email(self, default: dict[str, Any]) -> dict[str, Any]:
         """Django's EMAIL_* settings from EMAIL_URL (`smtp+tls://user:password@host:587`)."""

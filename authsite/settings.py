@@ -97,7 +97,7 @@ if not SECRET_KEY:
 
 # --- Addresses
 
-PORT = env.number("PORT", 8000, least=1, most=65535)
+PORT = env.port("PORT", 8000)
 BIND_ADDRESS = env.text("BIND_ADDRESS", default="127.0.0.1")
 PUBLIC_URL = env.text("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 SECURE_COOKIES = env.boolean("SECURE_COOKIES", PUBLIC_URL.startswith("https:"))
@@ -122,27 +122,23 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 AUTH_SIGNING_ALGORITHM = env.choice("ALGORITHM", ("RS256", "ES256", "EdDSA"), "RS256")
 AUTH_ISSUER = env.text("AUTH_ISSUER", default=PUBLIC_URL)
 AUTH_AUDIENCE = env.text("AUTH_AUDIENCE", default="api")
-AUTH_ACCESS_TTL = timedelta(
-    minutes=env.number("ACCESS_TOKEN_EXPIRE_MINUTES", 15, least=1, most=24 * 60)
-)
-AUTH_REFRESH_IDLE_TTL = timedelta(
-    days=env.number("REFRESH_TOKEN_EXPIRE_DAYS", 14, least=1, most=3650)
-)
-AUTH_SESSION_TTL = timedelta(days=env.number("AUTH_SESSION_DAYS", 90, least=1, most=3650))
-AUTH_REFRESH_GRACE = timedelta(seconds=env.number("AUTH_REFRESH_GRACE", 10))
+AUTH_ACCESS_TTL = env.duration("ACCESS_TOKEN_EXPIRE_MINUTES", "minutes", 15, least=1, most=24 * 60)
+AUTH_REFRESH_IDLE_TTL = env.duration("REFRESH_TOKEN_EXPIRE_DAYS", "days", 14, least=1, most=3650)
+AUTH_SESSION_TTL = env.duration("AUTH_SESSION_DAYS", "days", 90, least=1, most=3650)
+AUTH_REFRESH_GRACE = env.duration("AUTH_REFRESH_GRACE", "seconds", 10)
 AUTH_REFRESH_TRANSPORT = env.choice("AUTH_REFRESH_TRANSPORT", ("both", "body", "cookie"), "both")
 CORS_ALLOW_CREDENTIALS = AUTH_REFRESH_TRANSPORT != "body"
 # 0 is no limit.
 AUTH_SESSION_LIMIT = env.number("AUTH_SESSION_LIMIT", 0)
 AUTH_CONSOLE_TTL = timedelta(hours=8)
-AUTH_CONSOLE_IDLE_TTL = timedelta(
-    minutes=env.number("AUTH_CONSOLE_IDLE_MINUTES", 30, least=2, most=8 * 60)
+AUTH_CONSOLE_IDLE_TTL = env.duration(
+    "AUTH_CONSOLE_IDLE_MINUTES", "minutes", 30, least=2, most=8 * 60
 )
 AUTH_NEW_DEVICE_NOTICE = env.boolean("AUTH_NEW_DEVICE_NOTICE", True)
-AUTH_SESSION_RETENTION = timedelta(days=env.number("AUTH_SESSION_RETENTION_DAYS", 30))
-AUTH_MAIL_RETENTION = timedelta(days=env.number("AUTH_MAIL_RETENTION_DAYS", 30))
-AUTH_KEY_ROTATION = timedelta(days=env.number("AUTH_KEY_ROTATION_DAYS", 30, least=1))
-AUTH_JWKS_MAX_AGE = timedelta(seconds=env.number("AUTH_JWKS_MAX_AGE", 300, least=1))
+AUTH_SESSION_RETENTION = env.duration("AUTH_SESSION_RETENTION_DAYS", "days", 30)
+AUTH_MAIL_RETENTION = env.duration("AUTH_MAIL_RETENTION_DAYS", "days", 30)
+AUTH_KEY_ROTATION = env.duration("AUTH_KEY_ROTATION_DAYS", "days", 30, least=1)
+AUTH_JWKS_MAX_AGE = env.duration("AUTH_JWKS_MAX_AGE", "seconds", 300, least=1)
 PRIVATE_KEY_PATH = env.text("PRIVATE_KEY_PATH")
 PUBLIC_KEY_PATH = env.text("PUBLIC_KEY_PATH")
 # Without a shared cache other processes can't drop what this one remembers, so it forgets quickly.
@@ -171,13 +167,13 @@ AUTH_LIMIT_RATES = {
 # to one account from everywhere.
 AUTH_LOCKOUT_FAILURES = env.number("AUTH_LOCKOUT_FAILURES", 5, least=1, most=100)
 AUTH_LOCKOUT_ACCOUNT_FAILURES = env.number("AUTH_LOCKOUT_ACCOUNT_FAILURES", 20, least=1, most=100)
-AUTH_LOCKOUT_WAIT = timedelta(seconds=env.number("AUTH_LOCKOUT_SECONDS", 60, least=1))
-AUTH_LOCKOUT_LONGEST_WAIT = timedelta(
-    seconds=env.number("AUTH_LOCKOUT_MAX_SECONDS", 60 * 60, least=1, most=24 * 60 * 60)
+AUTH_LOCKOUT_WAIT = env.duration("AUTH_LOCKOUT_SECONDS", "seconds", 60, least=1)
+AUTH_LOCKOUT_LONGEST_WAIT = env.duration(
+    "AUTH_LOCKOUT_MAX_SECONDS", "seconds", 60 * 60, least=1, most=24 * 60 * 60
 )
 # NIST SP 800-63B-4, 3.2.2, allows no more than 100.
 AUTH_LOCKOUT_RESET_AFTER = env.number("AUTH_LOCKOUT_RESET_AFTER", 100, least=10, most=100)
-AUTH_LOCKOUT_DEVICE_TTL = timedelta(days=env.number("AUTH_LOCKOUT_DEVICE_DAYS", 90, least=1))
+AUTH_LOCKOUT_DEVICE_TTL = env.duration("AUTH_LOCKOUT_DEVICE_DAYS", "days", 90, least=1)
 
 # --- Users and passwords
 
@@ -188,7 +184,7 @@ AUTH_GRANTABLE_APPS = ["accounts", "sessions_app", "security"]
 AUTH_REGISTRATION_OPEN = env.boolean("AUTH_REGISTRATION_OPEN", True)
 AUTH_TIERS = env.words("AUTH_TIERS", default=["free", "premium", "enterprise"])
 AUTH_SELF_SERVICE_TIERS = env.words("AUTH_SELF_SERVICE_TIERS", default=["free"])
-AUTH_REAUTHENTICATION_TTL = timedelta(minutes=env.number("AUTH_REAUTHENTICATION_MINUTES", 5))
+AUTH_REAUTHENTICATION_TTL = env.duration("AUTH_REAUTHENTICATION_MINUTES", "minutes", 5)
 AUTH_API_KEY_LIMIT = env.number("AUTH_API_KEY_LIMIT", 100, least=1)
 AUTH_ADMIN_SET_PASSWORDS = env.choice(
     "AUTH_ADMIN_SET_PASSWORDS", ("allow", "expire", "refuse"), "allow"
@@ -200,15 +196,16 @@ AUTH_EMAIL_VERIFICATION = env.choice(
 AUTH_CONCEAL_ACCOUNTS = env.boolean("AUTH_CONCEAL_ACCOUNTS", False)
 # How long a mailed link can be used, by what it is for.
 AUTH_LINK_TTL = {
-    "verify_email": timedelta(hours=env.number("AUTH_VERIFICATION_HOURS", 24, least=1)),
-    "reset_password": timedelta(minutes=env.number("AUTH_RESET_MINUTES", 30, least=1)),
-    "set_password": timedelta(hours=env.number("AUTH_INVITATION_HOURS", 72, least=1)),
-    "change_email": timedelta(hours=env.number("AUTH_EMAIL_CHANGE_HOURS", 24, least=1)),
-    "undo_email_change": timedelta(hours=env.number("AUTH_EMAIL_UNDO_HOURS", 72, least=1)),
+    "verify_email": env.duration("AUTH_VERIFICATION_HOURS", "hours", 24, least=1),
+    "reset_password": env.duration("AUTH_RESET_MINUTES", "minutes", 30, least=1),
+    "set_password": env.duration("AUTH_INVITATION_HOURS", "hours", 72, least=1),
+    "change_email": env.duration("AUTH_EMAIL_CHANGE_HOURS", "hours", 24, least=1),
+    "undo_email_change": env.duration("AUTH_EMAIL_UNDO_HOURS", "hours", 72, least=1),
 }
 # Empty: nobody is asked.
 AUTH_BREACHED_PASSWORDS_URL = env.text("AUTH_BREACHED_PASSWORDS_URL").rstrip("/")
-AUTH_PASSWORD_MIN_LENGTH = env.number("AUTH_PASSWORD_MIN_LENGTH", 8, least=8)
+# At most what accounts.password_validation takes, or every password would be too short or too long.
+AUTH_PASSWORD_MIN_LENGTH = env.number("AUTH_PASSWORD_MIN_LENGTH", 8, least=8, most=256)
 AUTH_ARGON2_MEMORY_KIB = env.number("AUTH_ARGON2_MEMORY_KIB", 19 * 1024, least=8)
 AUTH_ARGON2_TIME_COST = env.number("AUTH_ARGON2_TIME_COST", 2, least=1)
 AUTH_ARGON2_PARALLELISM = env.number("AUTH_ARGON2_PARALLELISM", 1, least=1)
@@ -397,7 +394,7 @@ if ":" in mail_domain:
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default=f"no-reply@{mail_domain}")
 EMAIL_TIMEOUT = 10
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")
+CELERY_BROKER_URL = env.broker_url(REDIS_URL or "filesystem://localhost//")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]

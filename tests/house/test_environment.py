@@ -1,6 +1,7 @@
 """Settings from the environment: aliases, files, foreign URLs, and mistakes, all reported."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,45 @@ def test_a_database_can_be_named_by_parts() -> None:
 def test_redis_can_be_named_by_parts() -> None:
     env = environment(REDIS_HOST="cache", REDIS_PASSWORD="p@ss/word")
     assert env.redis_url() == "redis://:p%40ss%2Fword@cache:6379/0"
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "postgres", "-1"])
+def test_a_port_that_is_none_is_named(port: str) -> None:
+    env = environment(DB_HOST="db", DB_PORT=port, REDIS_HOST="cache", REDIS_PORT=port)
+    env.database(Path("/srv"), Path("/srv/data/db.sqlite3"))
+    env.redis_url()
+    assert [problem.setting for problem in env.problems] == ["DB_PORT", "REDIS_PORT"]
+
+
+@pytest.mark.parametrize("url", ["foo", "foo://host", "localhost:5672", "://"])
+def test_a_broker_of_no_known_kind_is_named(url: str) -> None:
+    env = environment(CELERY_BROKER_URL=url)
+    assert env.broker_url("redis://cache/0") == "redis://cache/0"
+    assert [problem.setting for problem in env.problems] == ["CELERY_BROKER_URL"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h/0",
+        "rediss://h/0",
+        "amqps://h//",
+        "filesystem://localhost//",
+        "redis+socket:///r.sock",
+    ],
+)
+def test_a_broker_is_taken_as_it_stands(url: str) -> None:
+    assert environment(CELERY_BROKER_URL=url).broker_url("") == url
+
+
+@pytest.mark.parametrize("unit", ["seconds", "minutes", "hours", "days"])
+def test_no_time_is_too_long_to_count_back(unit: str) -> None:
+    century = timedelta(days=36_500) // timedelta(**{unit: 1})
+    longest = min(century, 10**6)
+    assert environment(A=str(longest)).duration("A", unit, 1) == timedelta(**{unit: longest})
+    env = environment(A=str(longest + 1))
+    assert env.duration("A", unit, 1) == timedelta(**{unit: 1})
+    assert [problem.setting for problem in env.problems] == ["A"]
 
 
 def test_mail_can_go_to_a_file() -> None:
