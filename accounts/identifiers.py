@@ -51,7 +51,7 @@ def validate_username(username: str) -> None:
         raise ValidationError(
             "A username has only letters, digits (0-9) and the signs . + - _ in it.", code="invalid"
         )
-    if len({_script(c) for c in username if c.isalpha()} - EAST_ASIAN) > 1:
+    if len({_script(c) for c in username if c.isalpha()}) > 1:
         raise ValidationError("A username's letters must be of one script.", code="mixed_scripts")
 
 
@@ -60,7 +60,8 @@ EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HAN
 
 
 def _script(letter: str) -> str:
-    return unicodedata.name(letter, "UNKNOWN").split(" ")[0]
+    script = unicodedata.name(letter, "UNKNOWN").split(" ")[0]
+    return "EAST ASIAN" if script in EAST_ASIAN else script
 
 
 class KeyField(models.CharField):  # type: ignore[type-arg]

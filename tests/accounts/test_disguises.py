@@ -42,6 +42,8 @@ DISGUISES = {
     "Telugu zeros": "r\u0c66\u0c66t",
     "Lao zeros": "r\u0ed0\u0ed0t",
     "ideographic zeros": "r\u3007\u3007t",
+    "Hangul i": "adm\u3163n",
+    "Katakana prolonged sound": "ro\u30fcot",
 }
 
 
