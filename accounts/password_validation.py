@@ -10,8 +10,8 @@ from zxcvbn import zxcvbn
 
 from accounts.common_passwords import is_common
 from accounts.context_words import is_little_more_than, words_of_person, words_of_service
+from accounts.passwords import LONGEST_PASSWORD
 
-LONGEST = 256
 # zxcvbn's time grows with the square of the length, and it refuses more than this.
 ESTIMATED = 72
 # zxcvbn keeps the words that it is given in a global: two threads would get each other's.
@@ -19,19 +19,19 @@ ESTIMATING = Lock()
 
 
 class LengthValidator:
-    """AUTH_PASSWORD_MIN_LENGTH to 256 characters."""
+    """AUTH_PASSWORD_MIN_LENGTH to LONGEST_PASSWORD characters."""
 
     def validate(self, password: str, user: Any = None) -> None:
         least = settings.AUTH_PASSWORD_MIN_LENGTH
         if len(password) < least:
             text = gettext("The password needs at least %(least)d characters.")
             raise ValidationError(text % {"least": least}, code="password_too_short")
-        if len(password) > LONGEST:
+        if len(password) > LONGEST_PASSWORD:
             text = gettext("The password can have at most %(most)d characters.")
-            raise ValidationError(text % {"most": LONGEST}, code="password_too_long")
+            raise ValidationError(text % {"most": LONGEST_PASSWORD}, code="password_too_long")
 
     def get_help_text(self) -> str:
-        return f"{settings.AUTH_PASSWORD_MIN_LENGTH} to {LONGEST} characters."
+        return f"{settings.AUTH_PASSWORD_MIN_LENGTH} to {LONGEST_PASSWORD} characters."
 
 
 class CommonPasswordValidator:
@@ -50,10 +50,10 @@ class ContextValidator:
     """Not just a name of the person or of the service, in whatever spelling."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        if is_little_more_than(password[:LONGEST], words_of_person(user)):
+        if is_little_more_than(password[:LONGEST_PASSWORD], words_of_person(user)):
             text = gettext("The password is little more than a name or address of its owner.")
             raise ValidationError(text, code="password_too_similar")
-        if is_little_more_than(password[:LONGEST], words_of_service()):
+        if is_little_more_than(password[:LONGEST_PASSWORD], words_of_service()):
             text = gettext("The password is little more than a name that this service uses.")
             raise ValidationError(text, code="password_too_similar")
 

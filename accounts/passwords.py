@@ -1,6 +1,8 @@
-"""One form of a password, whatever keyboard it came from."""
+"""One form of a password, whatever keyboard it came from, and its greatest length."""
 
 import unicodedata
+
+LONGEST_PASSWORD = 256
 
 
 def normalise_password(raw: str) -> str:

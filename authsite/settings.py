@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.core.management.utils import get_random_secret_key
 
+from accounts.passwords import LONGEST_PASSWORD
 from authsite.environment import from_process, generated_secret
 from security.logs import logging_config
 from security.rates import DEFAULT_RATES, parse_rates
@@ -204,8 +205,7 @@ AUTH_LINK_TTL = {
 }
 # Empty: nobody is asked.
 AUTH_BREACHED_PASSWORDS_URL = env.text("AUTH_BREACHED_PASSWORDS_URL").rstrip("/")
-# At most what accounts.password_validation takes, or every password would be too short or too long.
-AUTH_PASSWORD_MIN_LENGTH = env.number("AUTH_PASSWORD_MIN_LENGTH", 8, least=8, most=256)
+AUTH_PASSWORD_MIN_LENGTH = env.number("AUTH_PASSWORD_MIN_LENGTH", 8, least=8, most=LONGEST_PASSWORD)
 AUTH_ARGON2_MEMORY_KIB = env.number("AUTH_ARGON2_MEMORY_KIB", 19 * 1024, least=8)
 AUTH_ARGON2_TIME_COST = env.number("AUTH_ARGON2_TIME_COST", 2, least=1)
 AUTH_ARGON2_PARALLELISM = env.number("AUTH_ARGON2_PARALLELISM", 1, least=1)
